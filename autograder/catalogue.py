@@ -31,7 +31,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All exercises of a course, in the order in which the assignments ask for them."""
+    """All exercises of a course, in the order of the files' names."""
 
     folder: Path
     layers: tuple[Layer, ...]
@@ -78,7 +78,7 @@ def load_catalogue(folder: Path | str) -> Catalogue:
     folder = Path(folder)
     if not folder.is_dir():
         raise BadSolutions(f"no folder of solutions at {folder}; name one with --solutions")
-    layers = tuple(sorted(_load_layers(folder), key=_place))
+    layers = tuple(_load_layers(folder))
     names = [f.name for layer in layers for e in layer.exercises for f in e.functions]
     if not names:
         raise BadSolutions(f"{folder} holds no exercise; a solutions file lists its own as EXERCISES")
@@ -114,12 +114,6 @@ def _load_layers(folder: Path) -> Iterator[Layer]:
             _check(path, exercise)
         if exercises:
             yield Layer(path, text, exercises)
-
-
-def _place(layer: Layer) -> tuple:
-    """Layers whose arguments are more come first (the fully connected layer), then by name."""
-    first = layer.exercises[0]
-    return (first.assignment, -len(first.functions[0].args), layer.path.name)
 
 
 def _check(path: Path, exercise: Exercise) -> None:
