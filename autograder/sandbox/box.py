@@ -1,0 +1,74 @@
+"""`Sandbox`: one warm zygote, from which every submission gets a confined process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..calls import Limits, Source
+from . import wire
+from .converse import Budget, Failure, converse
+from .session import SandboxSession
+from .supervisor import Child, SandboxError, Zygote
+
+READY_TIMEOUT = 20.0
+LAYERS = ("seccomp", "landlock", "rlimits", "user")
+
+
+class Sandbox:
+    """Runs submissions. confine="full" is for grading; "none" keeps the processes and the rlimits and nothing else."""
+
+    def __init__(self, limits: Limits | None = None, confine: str = "full"):
+        if confine not in ("full", "none"):
+            raise ValueError(f"confine is 'full' or 'none', not {confine!r}")
+        self.limits, self.confined = limits or Limits(), confine == "full"
+        self.level = ""
+        self._zygote: Zygote | None = None
+
+    def __enter__(self) -> Sandbox:
+        self._spawn().end()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.close()
+
+    def close(self) -> None:
+        zygote, self._zygote = self._zygote, None
+        if zygote is not None:
+            zygote.close()
+
+    def open(self, sources: Sequence[Source], names: Sequence[str]) -> SandboxSession:
+        """A session over one submission: its sources are run, `definitions` says what was found of `names`."""
+        return SandboxSession(self._spawn, sources, names, self.limits)
+
+    def _spawn(self) -> Child:
+        """A child that has said READY; a zygote that died or stalls is started again, once."""
+        try:
+            return self._try_spawn()
+        except SandboxError:
+            self.close()
+            return self._try_spawn()
+
+    def _try_spawn(self) -> Child:
+        if self._zygote is None:
+            self._zygote = Zygote(self.confined)
+            self._zygote.start()
+        cpu = self.limits.definitions + self.limits.total_wall
+        child = self._zygote.fork(self.limits.memory, cpu)
+        layers: list[str] = []
+
+        def limit(kind, sequence, length):
+            if kind != wire.READY or sequence or length > 1024:
+                raise wire.WireError("no READY")
+
+        def accept(kind, sequence, body):
+            layers.extend(wire.Reader(body, max_text=100, depth=1, items=16).decode())
+            return True
+
+        budget = Budget(READY_TIMEOUT, READY_TIMEOUT, float("inf"))
+        try:
+            converse(child, b"", wire.Frames(limit), accept, budget)
+        except Failure as failure:
+            raise SandboxError(f"a process did not become ready: {failure.message}") from failure
+        held = [layer for layer in LAYERS if layer in layers]
+        self.level = "+".join(held if self.confined else ["process", *held])
+        return child

@@ -1,0 +1,215 @@
+"""Makes one call of a student's function on fresh copies and says what became of it, as a plain tuple.
+
+A reply is (status, value, paired, problem, where, mutated, warnings, seconds); see `autograder.calls.Reply`.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+import types
+import warnings
+
+import numpy as np
+
+from .problems import clean, describe_error
+from .wire import CODES, MAX_DEPTH, MAX_ITEMS, MAX_RANK, Odd, fresh
+
+RETURNED, MISSING, RAISED = "returned", "missing", "error"
+MAX_WARNINGS, MAX_WARNING = 5, 300
+
+# bound early: a submission may patch the modules they come from
+_cpu_time = time.thread_time  # the process's own clock moves by ticks while a limit on CPU time is set
+_view = np.ndarray.view
+_array = np.ndarray
+
+
+class Sink(io.TextIOBase):
+    """Swallows what a submission prints."""
+
+    encoding = "utf-8"
+    errors = "replace"
+
+    def writable(self):
+        return True
+
+    def write(self, text):
+        return len(text) if isinstance(text, str) else 0
+
+    def fileno(self):
+        raise io.UnsupportedOperation("fileno")
+
+    @property
+    def buffer(self):
+        return _ByteSink()
+
+
+class _ByteSink(io.RawIOBase):
+    def writable(self):
+        return True
+
+    def write(self, data):
+        return len(data)
+
+
+class Warnings:
+    """Collects the first few warnings, each once; put in the place of `warnings.showwarning`."""
+
+    def __init__(self):
+        self.texts: list[str] = []
+
+    def __call__(self, message, category, filename, lineno, file=None, line=None):
+        if len(self.texts) < MAX_WARNINGS:
+            text = clean(f"{category.__name__}: {message}", MAX_WARNING)
+            if text not in self.texts:
+                self.texts.append(text)
+
+    def take(self) -> tuple[str, ...]:
+        texts = tuple(self.texts)
+        self.texts.clear()
+        return texts
+
+    def listen(self) -> None:
+        warnings.simplefilter("always")
+        warnings.showwarning = self
+
+
+class Caller:
+    """Calls the functions of a loaded submission. `functions` maps a name to (function or None, problem or None)."""
+
+    def __init__(self, functions, labels, collector, standins=types.SimpleNamespace(grading=False)):  # noqa: B008
+        self.functions, self.labels, self.collector, self.standins = functions, labels, collector, standins
+
+    def call(self, function, args, forward=None, dout=None, pair=False, max_bytes=1 << 20):
+        self.collector.texts.clear()
+        self.standins.grading = True
+        start = _cpu_time()
+        try:
+            status, value, paired, problem, where, mutated = self._call(function, args, forward, dout, pair, max_bytes)
+        except MemoryError:
+            status, value, paired, where, mutated = RAISED, None, True, "", ()
+            problem = ("MemoryError", "ran out of memory", ())
+        finally:
+            self.standins.grading = False
+        return status, value, paired, problem, where, mutated, self.collector.take(), _cpu_time() - start
+
+    def _call(self, name, args, forward, dout, pair, max_bytes):
+        target, problem = self._function(name)
+        if target is None:
+            return MISSING, None, True, problem, "", ()
+        copies = fresh(args)
+        mutated = ()
+        if forward is not None:
+            first, problem = self._function(forward)
+            if first is None:
+                return MISSING, None, True, problem, "forward", ()
+            try:
+                result = first(*copies)
+            except BaseException as error:
+                return self._raised(error, first, "forward")
+            if not (isinstance(result, (tuple, list)) and len(result) == 2):
+                text = f"{forward} returned {kind_of(result)} where (out, cache) was expected"
+                return RAISED, None, True, ("TypeError", text, ()), "forward", changed(args, copies)
+            mutated = changed(args, copies)
+            upstream = fresh(dout)
+            copies, args = (upstream, result[1]), (dout, None)
+        try:
+            value = target(*copies)
+        except BaseException as error:
+            return self._raised(error, target, "")
+        if forward is None:
+            mutated = changed(args, copies)
+        elif differs(dout, upstream):
+            mutated = (*mutated, "dout")
+        paired = True
+        if pair:
+            paired = isinstance(value, (tuple, list)) and len(value) == 2
+            value = value[0] if paired else value
+        return RETURNED, Tidy(max_bytes).value(value), paired, None, "", mutated
+
+    def _function(self, name):
+        return self.functions.get(name) or (None, None)
+
+    def _raised(self, error, function, where):
+        problem = describe_error(error, self.labels)
+        status = MISSING if isinstance(error, NotImplementedError) and raised_in(error, function) else RAISED
+        return status, None, True, problem, where, ()
+
+
+def raised_in(error: BaseException, function) -> bool:
+    """Whether the exception was raised in the function's own frame, not deeper."""
+    trace = error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame.f_code is getattr(function, "__code__", None)
+
+
+def differs(before, after) -> bool:
+    """Whether a copy was written into; compares bytes, so that nan equals itself and -0.0 is not 0.0."""
+    if type(before) is np.ndarray:
+        return before.shape != after.shape or before.dtype != after.dtype or before.tobytes() != after.tobytes()
+    if type(before) is tuple or type(before) is list:
+        return len(before) != len(after) or any(differs(one, two) for one, two in zip(before, after, strict=True))
+    return False
+
+
+def changed(args, copies) -> tuple[str, ...]:
+    return tuple(str(at) for at, arg in enumerate(args) if differs(arg, copies[at]))
+
+
+def kind_of(value) -> str:
+    if value is None:
+        return "None"
+    if isinstance(value, (tuple, list)):
+        return f"a {'tuple' if isinstance(value, tuple) else 'list'} of {len(value)}"
+    if isinstance(value, np.ndarray):
+        return "one array"
+    return f"a value of type {type_name_of(value)}"
+
+
+def type_name_of(value) -> str:
+    return clean(type.__getattribute__(type(value), "__name__"), 100)
+
+
+class Tidy:
+    """Turns what a student returned into what the wire carries, without calling methods that it may have overridden."""
+
+    def __init__(self, max_bytes: int):
+        self.left = max_bytes
+
+    def value(self, value, depth=0):
+        kind = type(value)
+        if isinstance(value, np.ndarray):
+            return self.array(value)
+        if isinstance(value, np.generic):
+            return self.array(np.asarray(value))
+        if value is None or kind is bool or kind is float or kind is complex:
+            return value
+        if kind is int:
+            return value if -(1 << 63) <= value < 1 << 63 else Odd("int too large for 64 bits")
+        if isinstance(value, (tuple, list)):
+            base = tuple if isinstance(value, tuple) else list
+            items = list(base.__iter__(value))
+            if len(items) > MAX_ITEMS or depth >= MAX_DEPTH:
+                return Odd(f"{base.__name__} of {len(items)}, nested {depth} deep")
+            return tuple([self.value(item, depth + 1) for item in items])
+        return Odd(type_name_of(value))
+
+    def array(self, value):
+        array = value if type(value) is np.ndarray else _view(value, _array)
+        dtype = array.dtype
+        if array.ndim > MAX_RANK:
+            return Odd(f"array of rank {array.ndim}")
+        if array.nbytes > self.left:
+            return Odd(f"array of shape {array.shape}, too large to compare")
+        if dtype not in CODES:
+            if dtype.kind in "iu":
+                array = array.astype(np.int64)
+            elif dtype.kind in "fc" and dtype.newbyteorder("=") in CODES:
+                array = array.astype(dtype.newbyteorder("="))
+            else:
+                return Odd(f"array of dtype {clean(str(dtype), 60)}")
+        elif not dtype.isnative:
+            array = array.astype(dtype.newbyteorder("="))
+        self.left -= array.nbytes
+        return array

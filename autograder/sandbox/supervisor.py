@@ -1,0 +1,159 @@
+"""The grader's hold on the zygote and its children: start, fork, measure, kill, reap."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from .zygote import ANSWER, REQUEST
+
+START_TIMEOUT, ANSWER_TIMEOUT = 60.0, 15.0
+# nothing of the grader's own environment reaches a submission
+ENVIRONMENT = {
+    "LC_ALL": "C.UTF-8",
+    "PATH": "/usr/bin:/bin",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MPLBACKEND": "agg",
+}
+
+
+class SandboxError(RuntimeError):
+    """The sandbox itself failed; never the submission's fault."""
+
+
+class Zygote:
+    """One warm process that forks a child for every submission."""
+
+    def __init__(self, confined: bool):
+        self.confined = confined
+        self.process: subprocess.Popen | None = None
+        self.control: socket.socket | None = None
+
+    def start(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).with_name("zygote.py"))]
+        command += [str(theirs.fileno()), str(Path(np.__file__).parents[1])]
+        try:
+            self.process = subprocess.Popen(
+                command,
+                env=ENVIRONMENT,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        finally:
+            theirs.close()
+        self.control = ours
+        ours.settimeout(START_TIMEOUT)
+        kind, self.pid, _ = self._answer()
+        if kind != b"R":
+            raise SandboxError("the zygote did not start")
+        ours.settimeout(ANSWER_TIMEOUT)
+
+    def _answer(self):
+        try:
+            data = self.control.recv(ANSWER.size)
+        except OSError as error:
+            raise SandboxError(f"the zygote does not answer: {error}") from error
+        if len(data) != ANSWER.size:
+            raise SandboxError(f"the zygote ended: {self._last_words()}")
+        return ANSWER.unpack(data)
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError, ValueError, subprocess.TimeoutExpired):
+            self.process.wait(1)
+            return self.process.stderr.read()[-2000:].decode("utf-8", "replace").strip() or "no message"
+        return "no message"
+
+    def fork(self, memory: int, cpu: float) -> Child:
+        """A new child, on the other end of a fresh socket."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            request = REQUEST.pack(b"F", memory, int(cpu) + 1, self.confined)
+            socket.send_fds(self.control, [request], [theirs.fileno()])
+            data, descriptors, _, _ = socket.recv_fds(self.control, ANSWER.size, 1)
+        except OSError as error:
+            ours.close()
+            raise SandboxError(f"the zygote does not answer: {error}") from error
+        finally:
+            theirs.close()
+        if len(data) != ANSWER.size:
+            ours.close()
+            raise SandboxError(f"the zygote ended: {self._last_words()}")
+        _, pid, _ = ANSWER.unpack(data)
+        ours.setblocking(False)
+        return Child(self, ours, pid, descriptors[0] if descriptors else -1)
+
+    def reap(self, pid: int, grace: float) -> int:
+        """Waits up to `grace` seconds for a child to end by itself, ends it, and returns its wait status."""
+        try:
+            self.control.send(REQUEST.pack(b"W", pid, int(grace * 1000), 0))
+        except OSError as error:
+            raise SandboxError(f"the zygote does not answer: {error}") from error
+        return self._answer()[2]
+
+    def close(self) -> None:
+        if self.control is not None:
+            self.control.close()
+        if self.process is not None:
+            try:
+                self.process.wait(1)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.process.stderr.close()
+        self.control = self.process = None
+
+
+class Child:
+    """One submission's process, seen from the grader."""
+
+    def __init__(self, zygote: Zygote, sock: socket.socket, pid: int, pidfd: int):
+        self.zygote, self.sock, self.pid, self.pidfd = zygote, sock, pid, pidfd
+        self.clock = (~pid << 3) | 2  # Linux: the CPU-time clock of another process
+        self.poller = select.poll()
+        self.poller.register(sock, select.POLLIN)
+        self.last_cpu = 0.0
+
+    def cpu(self) -> float:
+        """Seconds of CPU used so far; once the process is gone, the last that was seen."""
+        with contextlib.suppress(OSError):
+            self.last_cpu = time.clock_gettime(self.clock)
+        return self.last_cpu
+
+    def kill(self) -> None:
+        try:
+            if self.pidfd >= 0:
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            else:
+                os.kill(self.pid, signal.SIGKILL)  # not reaped yet by the zygote, so the number is still its own
+        except ProcessLookupError:
+            pass
+        except PermissionError:
+            pass  # the zygote, its parent, does it when it reaps
+
+    def end(self, grace: float = 0.0) -> int:
+        """Ends the process if it does not end by itself within `grace` seconds; returns its wait status."""
+        try:
+            if grace <= 0:
+                self.kill()
+            return self.zygote.reap(self.pid, grace)
+        finally:
+            self.sock.close()
+            if self.pidfd >= 0:
+                os.close(self.pidfd)
+                self.pidfd = -1

@@ -1,0 +1,234 @@
+"""The wire between the grader and a submission's process: fixed binary frames that hold nested values.
+
+A frame is a 16-byte header (kind, sequence number, length) and a body. A body is one value: None, bool, int, float,
+complex, text, tuple, list, an array or a numpy scalar of a few dtypes, or `Odd`, which stands for anything else.
+There is no pickle, no JSON and no `.npy` here, and nothing is allocated on the word of a header: every length is held
+against the bytes that have arrived. Imports numpy alone, since both sides load it.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import Any
+
+import numpy as np
+
+HEADER = struct.Struct("<BxxxIQ")
+LOAD, CALL, READY, PROGRESS, DEFINED, REPLY = range(1, 7)
+
+DTYPES = tuple(np.dtype(name) for name in ("float64", "float32", "int64", "int32", "uint8", "bool", "complex128"))
+CODES = {dtype: code for code, dtype in enumerate(DTYPES)}
+MAX_DEPTH, MAX_ITEMS, MAX_RANK, MAX_SIZE = 4, 64, 16, 1 << 31
+# what the frames of the grader and of definitions may hold; a value that a student returned is held to the above
+LOOSE_DEPTH, LOOSE_ITEMS = 16, 1 << 16
+
+_LENGTH = struct.Struct("<I")
+_INT = struct.Struct("<q")
+_FLOAT = struct.Struct("<d")
+_COMPLEX = struct.Struct("<dd")
+_ARRAY = struct.Struct("<BcB")
+_DIMS = tuple(struct.Struct(f"<{rank}Q") for rank in range(MAX_RANK + 1))
+
+
+class WireError(ValueError):
+    """A frame that breaks the format, or holds more than it may."""
+
+
+class Odd:
+    """Stands for a value that the wire does not carry; `kind` says what it was."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str):
+        self.kind = kind
+
+    def __eq__(self, other):
+        return isinstance(other, Odd) and self.kind == other.kind
+
+    def __hash__(self):
+        return hash(self.kind)
+
+    def __repr__(self):
+        return f"Odd({self.kind!r})"
+
+
+def frame(kind: int, sequence: int, value: Any) -> bytes:
+    """The bytes of one frame."""
+    parts: list[bytes] = []
+    _encode(value, parts.append)
+    body = b"".join(parts)
+    return HEADER.pack(kind, sequence, len(body)) + body
+
+
+def _encode(value: Any, put) -> None:
+    kind = type(value)
+    if kind is str:
+        text = value.encode("utf-8", "replace")
+        put(b"s" + _LENGTH.pack(len(text)))
+        put(text)
+    elif kind is tuple or kind is list:
+        put((b"(" if kind is tuple else b"[") + _LENGTH.pack(len(value)))
+        for item in value:
+            _encode(item, put)
+    elif kind is np.ndarray:
+        _encode_array(value, put)
+    elif value is None:
+        put(b"N")
+    elif kind is bool:
+        put(b"T" if value else b"F")
+    elif kind is int and -(1 << 63) <= value < 1 << 63:
+        put(b"i" + _INT.pack(value))
+    elif kind is float:
+        put(b"d" + _FLOAT.pack(value))
+    elif kind is complex:
+        put(b"c" + _COMPLEX.pack(value.real, value.imag))
+    elif kind is Odd:
+        text = value.kind.encode("utf-8", "replace")
+        put(b"o" + _LENGTH.pack(len(text)))
+        put(text)
+    elif isinstance(value, np.generic) and value.dtype in CODES:
+        put(b"g" + bytes([CODES[value.dtype]]) + value.tobytes())
+    else:
+        raise WireError(f"the wire does not carry {kind.__name__}")
+
+
+def _encode_array(array: np.ndarray, put) -> None:
+    """An array with its order: C, F (Fortran, where that differs) or S (strided, neither)."""
+    code = CODES.get(array.dtype)
+    if code is None or array.ndim > MAX_RANK:
+        raise WireError(f"the wire does not carry arrays of dtype {array.dtype} and rank {array.ndim}")
+    flags = array.flags
+    order = b"C" if flags.c_contiguous else b"F" if flags.f_contiguous else b"S"
+    put(b"a" + _ARRAY.pack(code, order, array.ndim) + _DIMS[array.ndim].pack(*array.shape))
+    put(array.tobytes("F" if order == b"F" else "C"))
+
+
+class Reader:
+    """Decodes one body within limits; `decode` must consume it to the last byte."""
+
+    def __init__(self, body, *, max_text=1 << 30, depth=LOOSE_DEPTH, items=LOOSE_ITEMS, odd=Odd):
+        self.body, self.at, self.end = body, 0, len(body)
+        self.max_text, self.depth, self.items, self.odd = max_text, depth, items, odd
+
+    def decode(self) -> Any:
+        value = self._value(0)
+        if self.at != self.end:
+            raise WireError("bytes are left over")
+        return value
+
+    def _take(self, count: int) -> int:
+        """Moves past `count` bytes that have arrived and returns where they began."""
+        start = self.at
+        if count < 0 or count > self.end - start:
+            raise WireError("a length points past the end")
+        self.at = start + count
+        return start
+
+    def _value(self, depth: int) -> Any:
+        tag = self.body[self._take(1)]
+        if tag == 0x61:  # a
+            return self._array()
+        if tag == 0x28 or tag == 0x5B:  # ( [
+            count = self._length()
+            if depth >= self.depth or count > self.items or count > self.end - self.at:
+                raise WireError("too many items, or nested too deep")
+            items = [self._value(depth + 1) for _ in range(count)]
+            return items if tag == 0x5B else tuple(items)
+        if tag == 0x73:  # s
+            return self._text()
+        if tag == 0x4E:  # N
+            return None
+        if tag == 0x54 or tag == 0x46:  # T F
+            return tag == 0x54
+        if tag == 0x69:  # i
+            return _INT.unpack_from(self.body, self._take(8))[0]
+        if tag == 0x64:  # d
+            return _FLOAT.unpack_from(self.body, self._take(8))[0]
+        if tag == 0x63:  # c
+            return complex(*_COMPLEX.unpack_from(self.body, self._take(16)))
+        if tag == 0x67:  # g
+            dtype = self._dtype(self.body[self._take(1)])
+            return np.frombuffer(self.body, dtype, 1, self._take(dtype.itemsize))[0]
+        if tag == 0x6F:  # o
+            return self.odd(self._text())
+        raise WireError(f"unknown tag {tag}")
+
+    def _length(self) -> int:
+        return _LENGTH.unpack_from(self.body, self._take(4))[0]
+
+    def _text(self) -> str:
+        length = self._length()
+        if length > self.max_text:
+            raise WireError("a text is too long")
+        start = self._take(length)
+        return bytes(self.body[start : start + length]).decode("utf-8", "replace")
+
+    def _dtype(self, code: int) -> np.dtype:
+        if code >= len(DTYPES):
+            raise WireError("unknown dtype")
+        return DTYPES[code]
+
+    def _array(self) -> np.ndarray:
+        code, order, rank = _ARRAY.unpack_from(self.body, self._take(_ARRAY.size))
+        dtype = self._dtype(code)
+        if rank > MAX_RANK or order not in b"CFS":
+            raise WireError("bad array header")
+        shape = _DIMS[rank].unpack_from(self.body, self._take(8 * rank))
+        # the product of a shape with a zero in it is 0 whatever the other sizes are, so each is bounded by itself
+        if any(size > MAX_SIZE for size in shape):
+            raise WireError("a dimension is too large")
+        count = math.prod(shape)
+        start = self._take(count * dtype.itemsize)
+        flat = np.frombuffer(self.body, dtype, count, start)
+        if dtype.kind == "b" and flat.view(np.uint8).max(initial=0) > 1:
+            raise WireError("a bool is neither 0 nor 1")
+        return order_as(flat.reshape(shape, order="F" if order == b"F" else "C"), order)
+
+
+def order_as(array: np.ndarray, order: bytes) -> np.ndarray:
+    """A fresh, aligned, writable copy in memory order C or F, or neither (S)."""
+    if order != b"S" or not array.ndim:
+        return np.array(array, order="F" if order == b"F" else "C")
+    wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+    wide[..., ::2] = array
+    return wide[..., ::2]
+
+
+def fresh(value: Any) -> Any:
+    """A deep copy of nested tuples and lists of arrays, each array in the memory order of the original."""
+    kind = type(value)
+    if kind is np.ndarray:
+        flags = value.flags
+        return value.copy("K") if flags.c_contiguous or flags.f_contiguous else order_as(value, b"S")
+    if kind is tuple:
+        return tuple([fresh(item) for item in value])
+    if kind is list:
+        return [fresh(item) for item in value]
+    return value
+
+
+class Frames:
+    """Splits a stream of bytes into frames; `limit(kind, sequence, length)` may raise before a body is awaited."""
+
+    def __init__(self, limit=None):
+        self.buffer, self.at, self.limit = bytearray(), 0, limit
+
+    def feed(self, data) -> None:
+        if self.at:
+            del self.buffer[: self.at]
+            self.at = 0
+        self.buffer += data
+
+    def pop(self):
+        """The next whole frame as (kind, sequence, body), or None while more bytes are needed."""
+        if len(self.buffer) - self.at < HEADER.size:
+            return None
+        kind, sequence, length = HEADER.unpack_from(self.buffer, self.at)
+        if self.limit is not None:
+            self.limit(kind, sequence, length)
+        start = self.at + HEADER.size
+        if len(self.buffer) - start < length:
+            return None
+        self.at = start + length
+        return kind, sequence, bytes(self.buffer[start : self.at])

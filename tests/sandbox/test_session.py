@@ -1,0 +1,215 @@
+"""What a submission's functions are, what a call of one gives back, and what a failure of one does to the others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from autograder.calls import CRASHED, MISSING, RAISED, RETURNED, TIMEOUT, Call, Limits, Opaque, Source
+from autograder.local import LocalSession
+from autograder.sandbox import Sandbox
+
+X = np.linspace(-1.0, 1.0, 6).reshape(2, 3)
+
+
+@pytest.fixture(scope="module")
+def box():
+    with Sandbox(Limits(definitions=3.0, call=0.5, call_wall=1.0, total_wall=20.0), confine="none") as sandbox:
+        yield sandbox
+
+
+def ask(box, text: str, *calls: Call, names=("f", "g", "h")):
+    with box.open([Source("cell 1", text)], names) as session:
+        return session.run(calls)
+
+
+def test_a_forward_and_its_backward_are_called_with_a_fresh_cache(box):
+    """A backward gets the cache of a fresh call of its own forward; of the forward only `out` comes back."""
+    text = "def f(x):\n    return x * x, x\ndef g(dout, cache):\n    return 2 * cache * dout"
+    out, dx = ask(box, text, Call("f", (X,), pair=True), Call("g", (X,), forward="f", dout=X))
+    np.testing.assert_array_equal(out.value, X * X)
+    np.testing.assert_array_equal(dx.value, 2 * X * X)
+
+
+def test_one_bad_function_leaves_the_others_their_points(box):
+    """A hang, an exit and an exception each end one call; the calls after them are answered as if nothing had been."""
+    text = "import os\ndef f(x):\n    while True: pass\ndef g(x):\n    os._exit(0)\ndef h(x):\n    return x + 1"
+    calls = [Call("f", (X,)), Call("g", (X,)), Call("h", (X,)), Call("h", ("x",)), Call("h", (X,))]
+    replies = ask(box, text, *calls)
+    assert [reply.status for reply in replies] == [TIMEOUT, CRASHED, RETURNED, RAISED, RETURNED]
+    assert replies[0].problem.message == "stopped after 0.5 s of CPU time"
+    assert replies[1].problem.message == "the process ended itself (exit code 0)"
+    np.testing.assert_array_equal(replies[4].value, X + 1)
+
+
+def test_a_function_that_hangs_is_not_called_for_ever(box):
+    """After two hangs a function's further calls are answered without being made."""
+    replies = ask(box, "def f(x):\n    while True: pass", *[Call("f", (X,))] * 20)
+    assert {reply.status for reply in replies} == {TIMEOUT}
+    assert replies[2].problem.message == "stopped after 0.5 s of CPU time, 2 times; not called again"
+
+
+def test_a_backward_whose_forward_hangs_says_so(box):
+    """A backward that cannot run because its forward hangs names the forward as the place."""
+    text = "def f(x):\n    while True: pass\ndef g(dout, cache):\n    return dout"
+    (reply,) = ask(box, text, Call("g", (X,), forward="f", dout=X))
+    assert (reply.status, reply.where) == (TIMEOUT, "forward")
+
+
+def test_missing_is_the_stub_or_no_function_at_all(box):
+    """NotImplementedError in the function's own frame means "missing"; from deeper it is an error like any other."""
+    text = "def f(x):\n    raise NotImplementedError('Need to implement f')\ndef h(x):\n    return f(x)"
+    assert [r.status for r in ask(box, text, Call("f", (X,)), Call("g", (X,)), Call("h", (X,)))] == [
+        MISSING,
+        MISSING,
+        RAISED,
+    ]
+
+
+def test_a_problem_shows_the_students_own_lines_only(box):
+    """The traceback of an exception holds the submission's frames with their text, and none of the grader's."""
+    (reply,) = ask(box, "def f(x):\n    return h(x)\ndef h(x):\n    return x @ x", Call("f", (X,)))
+    assert reply.problem.type == "ValueError"
+    assert [(frame.label, frame.line, frame.text) for frame in reply.problem.frames] == [
+        ("cell 1", 2, "return h(x)"),
+        ("cell 1", 4, "return x @ x"),
+    ]
+
+
+def test_arguments_keep_their_memory_order_and_writes_are_reported(box):
+    """Fortran-ordered and strided arrays arrive as such; writing into an argument is reported by its position."""
+    text = (
+        "import numpy as np\n"
+        "def f(a, b, c):\n    a[0] = 9\n"
+        "    return np.array([v.flags.c_contiguous + 2 * v.flags.f_contiguous for v in (a, b, c)])"
+    )
+    (reply,) = ask(box, text, Call("f", (X, np.asfortranarray(X), np.zeros((2, 6))[:, ::2])))
+    assert list(reply.value) == [1, 2, 0]
+    assert reply.mutated == ("0",)
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [
+        ("None", None),
+        ("'text'", Opaque("str")),
+        ("np.array(['a'], object)", Opaque("array of dtype object")),
+        ("np.float16(1)", Opaque("array of dtype float16")),
+        ("{1: 2}", Opaque("dict")),
+        ("10**30", Opaque("int too large for 64 bits")),
+    ],
+)
+def test_what_is_no_array_comes_back_by_its_name(box, returned, expected):
+    """A value that no exercise asks for arrives as its kind, never as an object."""
+    (reply,) = ask(box, f"import numpy as np\ndef f(x):\n    return {returned}", Call("f", (X,)))
+    assert reply.value == expected
+
+
+def test_scalars_and_lists_come_back_as_arrays_and_tuples(box):
+    """A list is a tuple, a number a 0-d array, float32 stays float32, other integers become int64."""
+    text = "import numpy as np\ndef f(x):\n    return [1.5, (np.float32(2), np.int8([3])), np.matrix([[1.0]])]"
+    (reply,) = ask(box, text, Call("f", (X,)))
+    one, (two, three), four = reply.value
+    assert [a.dtype.name for a in (one, two, three, four)] == ["float64", "float32", "int64", "float64"]
+    assert [a.shape for a in (one, two, three, four)] == [(), (), (1,), (1, 1)]
+    assert type(four) is np.ndarray
+
+
+def test_warnings_are_collected_once_each(box):
+    """A function that warns gives its warnings as text, each once."""
+    text = "import numpy as np\ndef f(x):\n    return np.exp(x * 1e4) + np.exp(x * 1e4)"
+    (reply,) = ask(box, text, Call("f", (X,)))
+    assert reply.warnings == ("RuntimeWarning: overflow encountered in exp",)
+
+
+def test_a_cell_that_hangs_is_left_out(box):
+    """A statement that never ends costs nothing but itself: functions before and after it are found."""
+    text = "def f(x):\n    return x\nwhile True: pass\ndef g(x):\n    return f(x)"
+    with box.open([Source("cell 1", text)], ("f", "g")) as session:
+        assert [reply.status for reply in session.run([Call("g", (X,))])] == [RETURNED]
+        assert session.remarks == ("cell 1: stopped after 3 s of CPU time; this statement was left out",)
+
+
+def test_the_answer_cell_counts_though_a_later_cell_defines_it_again(box):
+    """A graded name comes from its answer cell; from another only where the answer cell is the untouched stub."""
+    stub = Source("cell 1", "def f(x):\n    raise NotImplementedError()", answers=("f",), untouched=True)
+    answer = Source("cell 1", "def f(x):\n    return 1.0", answers=("f",))
+    later = Source("cell 2", "def f(x):\n    return 2.0")
+    for first, where, value in ((answer, "cell 1", 1.0), (stub, "cell 2", 2.0)):
+        with box.open([first, later], ("f",)) as session:
+            assert session.definitions["f"].where == where
+            assert session.run([Call("f", (X,))])[0].value == value
+
+
+def test_an_honest_notebook_defines_its_functions(box):
+    """Magics, shell lines, plots, missing modules and a cell that raises leave the functions defined, with remarks."""
+    cells = [
+        "%matplotlib inline\n!pip install numpy\nimport numpy as np\nimport matplotlib.pyplot as plt\nimport torch",
+        "from autograder import check\nfrom scipy.special import expit\ndef f(x):\n    return np.tanh(x)\ncheck('f')",
+        "%%time\nfig, (a, b) = plt.subplots(1, 2)\na.plot(f(np.ones(3)))\nundefined + 1",
+        "%%bash\nls",
+        "def g(x):\n    return expit(x)",
+    ]
+    with box.open([Source(f"cell {n}", text) for n, text in enumerate(cells, 1)], ("f", "g")) as session:
+        tanh, sigmoid = session.run([Call("f", (X,)), Call("g", (X,))])
+        assert session.remarks == (
+            "cell 1: 2 lines of magics or shell commands skipped",
+            "cell 1, line 5: ModuleNotFoundError: torch is not available here: gradients are written by hand, "
+            "with numpy alone",
+            "cell 3: 1 line of magics or shell commands skipped",
+            "cell 3, line 4: NameError: name 'undefined' is not defined",
+            "cell 4: skipped, it starts with %%bash",
+        )
+    np.testing.assert_array_equal(tanh.value, np.tanh(X))
+    assert sigmoid.problem.message == "scipy is not available here; use numpy alone (scipy.special.expit)"
+
+
+def test_files_import_each_other_from_memory(box):
+    """A cell imports a file, a file its neighbour; a file that only helps is not run unless it is imported."""
+    sources = [
+        Source("cell 1", "from layers.sigmoid import f as g"),
+        Source("layers/sigmoid.py", "from layers import tools\ndef f(x):\n    return tools.twice(x)", "layers.sigmoid"),
+        Source("layers/tools.py", "def twice(x):\n    return 2 * x", "layers.tools", runs=False),
+        Source("test_all.py", "raise SystemExit", "test_all", runs=False),
+    ]
+    with box.open(sources, ("f", "g")) as session:
+        assert session.definitions["f"].where == "layers/sigmoid.py"
+        assert session.remarks == ()
+        for reply in session.run([Call("f", (X,)), Call("g", (X,))]):
+            np.testing.assert_array_equal(reply.value, 2 * X)
+
+
+def test_a_syntax_error_costs_its_own_function_only(box):
+    """In a file that does not parse, the functions that do are found; the broken one says where it breaks."""
+    source = Source("a.py", "import math\ndef f(x):\n    return (x\n\ndef g(x):\n    return x\n", "a")
+    with box.open([source], ("f", "g")) as session:
+        assert session.definitions["g"].found
+        problem = session.definitions["f"].problem
+        assert (problem.type, problem.frames[0].line) == ("SyntaxError", 3)
+
+
+def test_a_file_named_like_a_module_changes_nothing_and_is_read(box):
+    """`numpy.py` beside a submission does not shadow numpy; its functions count like any file's."""
+    sources = [
+        Source("numpy.py", "def f(x):\n    return 'shadow'", "numpy"),
+        Source("b.py", "import numpy\ng = numpy.tanh", "b"),
+    ]
+    with box.open(sources, ("f", "g")) as session:
+        shadow, tanh = session.run([Call("f", (X,)), Call("g", (X,))])
+        assert shadow.value == Opaque("str")
+        np.testing.assert_array_equal(tanh.value, np.tanh(X))
+
+
+def test_the_live_namespace_answers_like_the_sandbox(box, capfd):
+    """`LocalSession` gives the same replies, and lets nothing of what a function prints or warns through."""
+    text = "import numpy as np\ndef f(x):\n    print('noise')\n    x[0] = 1\n    return np.exp(1e4 * x), x"
+    namespace: dict = {}
+    exec(text, namespace)
+    call = Call("f", (X,), pair=True)
+    (sandboxed,) = ask(box, text, call)
+    (live,) = LocalSession(namespace).run([call])
+    (loaded,) = LocalSession.load([Source("cell 1", text)], ("f",)).run([call])
+    for reply in (live, loaded):
+        np.testing.assert_array_equal(reply.value, sandboxed.value)
+        assert (reply.mutated, reply.warnings) == (sandboxed.mutated, sandboxed.warnings)
+    assert capfd.readouterr() == ("", "")
