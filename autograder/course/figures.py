@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import warnings
 
 import numpy as np
 
@@ -52,7 +53,9 @@ def show(fig, description):
 
     description = " ".join(description.split())
     png = io.BytesIO()
-    fig.savefig(png, format="png", dpi=110)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an empty logarithmic axis, say: the figure shows it
+        fig.savefig(png, format="png", dpi=110)
     display(
         {"image/png": png.getvalue(), "text/plain": description}, raw=True, metadata={"image/png": {"alt": description}}
     )
@@ -79,12 +82,15 @@ def draw_graph(
 
     edges = [tuple(int(v) for v in edge) for edge in edges]
     positions = np.asarray(positions, dtype=float)
+    reach = [positions - size * np.array([2, 2.4]), positions + size * np.array([2, 1.4])]  # corners of what is drawn
     for e, (u, v) in enumerate(edges):
-        twins = [i for i, other in enumerate(edges) if other == (u, v)]
-        bend = 0.0 if len(twins) == 1 else 0.5 * (twins.index(e) / (len(twins) - 1) - 0.5) * min(len(twins), 3)
         step = positions[v] - positions[u]
-        length = float(np.hypot(*step))
-        start, end = positions[u] + step * size / length, positions[v] - step * size / length
+        step *= 1 - 2 * size / np.hypot(*step)  # from rim to rim
+        start, end = (positions[u] + positions[v] - step) / 2, (positions[u] + positions[v] + step) / 2
+        twins = [i for i, other in enumerate(edges) if other == (u, v)]
+        bend = 0.0 if len(twins) == 1 else 0.4 * (2 * twins.index(e) / (len(twins) - 1) - 1)
+        # The arrow is a parabola; this is its point at the fraction `along`, as matplotlib's arc3 draws it.
+        place = start + along * step + 2 * along * (1 - along) * bend * np.array([step[1], -step[0]])
         strong = e in highlight
         ax.add_patch(
             FancyArrowPatch(
@@ -92,21 +98,20 @@ def draw_graph(
                 connectionstyle=f"arc3,rad={bend}", color=RED if strong else GREY, linewidth=2.4 if strong else 1.2,
             )
         )  # fmt: skip
-        if on_edges is not None:
-            across = np.array([step[1], -step[0]])
-            place = start + along * (end - start) + 2 * along * (1 - along) * bend * across
+        if on_edges is not None and on_edges[e]:
             ax.text(
                 *place, on_edges[e], ha="center", va="center", fontsize=9, color=RED if strong else BLACK,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
             )  # fmt: skip
+        reach += [[place - size], [place + size]]
     for v, (x, y) in enumerate(positions):
         fill = "white" if colours is None or colours[v] is None else colours[v]
         ax.add_patch(Circle((x, y), size, facecolor=fill, edgecolor=BLACK, linewidth=1.2, zorder=3))
         ax.text(x, y, names[v], ha="center", va="center", fontsize=10, zorder=4)
         if below is not None and below[v]:
             ax.text(x, y - size - 0.06, below[v], ha="center", va="top", fontsize=9, color=BLUE, zorder=4)
-    low, high = positions.min(axis=0), positions.max(axis=0)
-    ax.set_xlim(low[0] - 2 * size, high[0] + 2 * size)
-    ax.set_ylim(low[1] - 2.4 * size, high[1] + 1.4 * size)
-    ax.set_aspect("equal")
+    reach = np.concatenate(reach)
+    ax.set_xlim(reach[:, 0].min(), reach[:, 0].max())
+    ax.set_ylim(reach[:, 1].min(), reach[:, 1].max())
+    ax.set_aspect("equal", anchor="NW")
     ax.axis("off")
