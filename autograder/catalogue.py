@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from autograder.errors import BadInput
 from autograder.exercise import Exercise, Function, Pair
 
 
-class BadSolutions(Exception):
-    """A solutions folder that cannot be used; the message is one line that says what to do."""
+class BadSolutions(BadInput):
+    """A solutions folder that cannot be used."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,11 @@ def float32_inputs(rng):
 
 # The mistakes that students make here, as code. Each returns the arrays that it changes.
 def star_for_matmul(x, w, b):
-    return {"out": x.reshape(len(x), -1)[:, :1] * w[0] + b}
+    return {"out": x * w + b}
+
+
+def star_for_matmul_of_rows(x, w, b):
+    return {"out": x.reshape(len(x), -1) * w + b}
 
 
 def bias_forgotten(x, w, b):
@@ -88,6 +92,10 @@ def bias_forgotten(x, w, b):
 
 def not_flattened(x, w, b):
     return {"out": x @ w + b}
+
+
+def not_flattened_dot(x, w, b):
+    return {"out": x.dot(w) + b}
 
 
 def everything_averaged(dout, x, w, b):
@@ -156,9 +164,12 @@ def transposed(dout, x, w, b):
     return {"dw": dout.T @ x.reshape(len(x), -1)}
 
 
-def entry_by_entry(dout, x, w, b):
-    rows = x.reshape(len(x), -1)
-    return {"dw": rows[0][:, None] * dout[0][None, :]}
+def star_for_dx(dout, x, w, b):
+    return {"dx": dout * w.T}
+
+
+def star_for_dw(dout, x, w, b):
+    return {"dw": x.reshape(len(x), -1).T * dout}
 
 
 EXERCISES = (
@@ -177,7 +188,7 @@ EXERCISES = (
                         "How many products go into one entry of out? How many does yours add up?",
                         "Which operator of numpy multiplies matrices, and which multiplies entries?",
                     ),
-                    wrong=(star_for_matmul,),
+                    wrong=(star_for_matmul, star_for_matmul_of_rows),
                 ),
                 Misconception(
                     id="bias-forgotten",
@@ -196,7 +207,7 @@ EXERCISES = (
                         "What is the shape of x when every example is a small image, and what shape does w expect?",
                         "Section 2.1 lays every example out as one row. Where would that go?",
                     ),
-                    wrong=(not_flattened,),
+                    wrong=(not_flattened, not_flattened_dot),
                 ),
             ),
         ),
@@ -243,7 +254,7 @@ EXERCISES = (
                 ),
                 Misconception(
                     id="averaged-over-batch",
-                    sentence="Your {array} is averaged over the batch where the gradient is a sum.",
+                    sentence="Your {array} {is} averaged over the batch where the gradient is a sum.",
                     hints=(
                         "Two examples share the same weights: are their contributions to the loss's slope added or "
                         "averaged?",
@@ -253,7 +264,7 @@ EXERCISES = (
                 ),
                 Misconception(
                     id="upstream-forgotten",
-                    sentence="Your {array} is what you get when the upstream gradient dout is left out.",
+                    sentence="Your {array} {is} what you get when the upstream gradient dout is left out.",
                     hints=(
                         "Which rule joins a local derivative to the gradient that arrives from above?",
                         "If the loss did not depend on out at all, dout would be 0. What would your {array} be?",
@@ -289,12 +300,12 @@ EXERCISES = (
                 ),
                 Misconception(
                     id="elementwise-for-matmul",
-                    sentence="Your dw multiplies entries of a single example where a sum over all examples belongs.",
+                    sentence="Your gradients multiply entry by entry where the sums of a matrix product belong.",
                     hints=(
-                        "How many examples use the weight w[0, 0]? How many are in your dw[0, 0]?",
+                        "How many examples use the weight w[0, 0]? How many products are in dw[0, 0]?",
                         "Which operator of numpy multiplies and sums at once?",
                     ),
-                    wrong=(entry_by_entry,),
+                    wrong=(star_for_dx, star_for_dw),
                 ),
                 Misconception(
                     id="transposed",

@@ -1,0 +1,370 @@
+"""What is right and what is a known mistake, as arrays: the public key of a course, and the full one of a grader.
+
+A key is made of `Question`s: a case with its inputs drawn, and the expected value of each function. The *full* key is
+computed from the solutions, with hidden inputs that are fresh for each student. The *public* key holds the public cases
+only, as arrays and sentences without a line of code; it is written once (`public_key`), shipped with the course and
+read back (`read_public_key`). The judge cannot tell the two apart.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from autograder.exercise import Case, Exercise, Misconception, Pair, Plus
+from autograder.inputs import upstream
+from autograder.misconceptions import general_misconceptions
+
+SCHEMA = "autograder/public-key/v1"
+# Differentiating a wrong forward entry by entry is only worth it for small inputs.
+FOLLOW_ENTRIES = 200
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A misconception without its code: what a report needs to name it."""
+
+    id: str
+    sentence: str
+    hints: tuple[str, ...]
+    extreme: bool = False
+
+
+@dataclass(frozen=True)
+class Raises:
+    """Stands for the value of a mistake that cannot be computed on a case: the mistaken code raises there."""
+
+    type: str
+    message: str
+
+
+# Of one way to make one mistake: the arrays it changes, by name; or Raises.
+Wrong = Mapping[str, Any] | Raises
+
+
+@dataclass(frozen=True)
+class Question:
+    """A case with its inputs.
+
+    args: the arguments; dout: for a pair, the upstream gradient, else None.
+    expected: by function name, the expected arrays in order; where the inputs are float32, from the same numbers in
+        float64.
+    """
+
+    case: str
+    reason: str
+    args: tuple
+    dout: Any
+    expected: Mapping[str, tuple]
+    hidden: bool = False
+    extreme: bool = False
+    cpu_limit: float | None = None
+    similar: str = ""
+
+    @property
+    def single(self) -> bool:
+        """Whether the inputs are float32."""
+        return any(getattr(a, "dtype", None) == np.float32 for a in self.args)
+
+
+@dataclass(frozen=True)
+class KeyFunction:
+    """A function as the judge needs it.
+
+    wrong(mistake index) -> for each way of making that mistake, one `Wrong` a question.
+    """
+
+    name: str
+    points: float
+    args: tuple[str, ...]
+    returns: tuple[str, ...]
+    mistakes: tuple[Mistake, ...]
+    wrong: Callable[[int], tuple[tuple[Wrong, ...], ...]] = field(compare=False)
+    # For the forward of a pair: as `wrong`, but the gradients of the mistaken forward, by argument name.
+    gradients: Callable[[int], tuple[tuple[Wrong, ...], ...]] = field(compare=False, default=lambda index: ())
+
+
+@dataclass(frozen=True)
+class Key:
+    """All that is needed to judge one exercise. For a pair, `functions` is (forward, backward)."""
+
+    exercise: str
+    assignment: str
+    pair: bool
+    elementwise: bool
+    functions: tuple[KeyFunction, ...]
+    questions: tuple[Question, ...]
+
+    @property
+    def forward(self) -> KeyFunction:
+        return self.functions[0]
+
+    @property
+    def backward(self) -> KeyFunction:
+        return self.functions[-1]
+
+
+def public_seed(exercise: str) -> bytes:
+    """Public cases are the same for everybody."""
+    return hashlib.sha256(b"public\0" + exercise.encode()).digest()
+
+
+def full_key(exercise: Exercise, seed: bytes, *, public_only: bool = False) -> Key:
+    """The key computed from the solutions: public cases, then hidden ones drawn from the student's `seed`."""
+    questions = tuple(
+        _question(exercise, case, seed if case.hidden else public_seed(exercise.name))
+        for case in exercise.cases
+        if not (case.hidden and public_only)
+    )
+    functions = []
+    for function in exercise.functions:
+        backward = isinstance(exercise, Pair) and function is exercise.backward
+        known = function.misconceptions + (general_misconceptions(exercise) if backward else ())
+        functions.append(
+            KeyFunction(
+                name=function.name,
+                points=float(function.points),
+                args=function.args,
+                returns=function.returns,
+                mistakes=tuple(Mistake(m.id, m.sentence, m.hints, m.extreme) for m in known),
+                wrong=_lazily(known, questions, _wrong_gradient if backward else _wrong_value),
+                gradients=_lazily(known, questions, _gradient_of_wrong(function.args))
+                if isinstance(exercise, Pair) and not backward
+                else (lambda index: ()),
+            )
+        )
+    return Key(
+        exercise=exercise.name,
+        assignment=exercise.assignment,
+        pair=isinstance(exercise, Pair),
+        elementwise=isinstance(exercise, Pair) and exercise.elementwise,
+        functions=tuple(functions),
+        questions=questions,
+    )
+
+
+def _question(exercise: Exercise, case: Case, seed: bytes) -> Question:
+    digest = hashlib.sha256(seed + case.name.encode()).digest()
+    rng = np.random.default_rng(int.from_bytes(digest, "big"))
+    args = case.make(rng)
+    if not isinstance(args, tuple):
+        raise TypeError(f"{exercise.name}, case {case.name!r}: make(rng) must return a tuple of arguments")
+    exact = double(args)
+    expected, dout = {}, None
+    if isinstance(exercise, Pair):
+        out, cache = exercise.forward.reference(*copies(exact))
+        dtype = np.float32 if any(getattr(a, "dtype", None) == np.float32 for a in args) else np.float64
+        dout = upstream(rng, np.shape(out), dtype)
+        gradients = exercise.backward.reference(double(dout), cache)
+        expected[exercise.forward.name] = (np.asarray(out),)
+        expected[exercise.backward.name] = as_tuple(gradients)
+    else:
+        expected[exercise.name] = as_tuple(exercise.reference(*copies(exact)))
+    return Question(
+        case=case.name,
+        reason=case.reason,
+        args=args,
+        dout=dout,
+        expected=expected,
+        hidden=case.hidden,
+        extreme=case.extreme,
+        cpu_limit=case.cpu_limit,
+        similar=case.similar,
+    )
+
+
+def _lazily(known: tuple[Misconception, ...], questions: tuple[Question, ...], one: Callable) -> Callable:
+    """`one(wrong, question)` for every way of making a mistake and every question, computed when first asked for."""
+
+    @functools.cache
+    def answers(index: int) -> tuple[tuple[Wrong, ...], ...]:
+        return tuple(tuple(_attempt(one, wrong, q) for q in questions) for wrong in known[index].wrong)
+
+    return answers
+
+
+def _attempt(one: Callable, wrong: Callable, question: Question) -> Wrong:
+    try:
+        with np.errstate(all="ignore"):
+            return one(wrong, question)
+    except Exception as error:
+        return Raises(type(error).__name__, str(error))
+
+
+def _wrong_value(wrong: Callable, question: Question) -> Wrong:
+    return dict(wrong(*copies(double(question.args))))
+
+
+def _wrong_gradient(wrong: Callable, question: Question) -> Wrong:
+    return dict(wrong(np.array(question.dout, np.float64), *copies(double(question.args))))
+
+
+def _gradient_of_wrong(names: tuple[str, ...]) -> Callable:
+    """The gradients of a mistaken forward, so that a backward that is exact for it can be recognised."""
+
+    def one(wrong: Callable, question: Question) -> Wrong:
+        args = double(question.args)
+        if question.extreme or sum(np.size(a) for a in args) > FOLLOW_ENTRIES:
+            return {}
+        return {f"d{name}": _pulled_back(wrong, args, i, question.dout) for i, name in enumerate(names)}
+
+    return one
+
+
+def _pulled_back(wrong: Callable, args: tuple, index: int, dout) -> np.ndarray:
+    """d<dout, out>/d args[index], entry by entry, by the complex step: Im f(x + ih)/h, exact to rounding."""
+    step = 1e-150
+    gradient = np.zeros(np.shape(args[index]))
+    for entry in np.ndindex(gradient.shape):
+        moved = [np.array(a, complex) for a in args]
+        moved[index][entry] += 1j * step
+        gradient[entry] = np.sum(dout * np.imag(wrong(*moved)["out"])) / step
+    return gradient
+
+
+def as_tuple(value: Any) -> tuple:
+    """Results as a tuple of arrays, whether one came back or several."""
+    return tuple(np.asarray(v) for v in value) if isinstance(value, tuple | list) else (np.asarray(value),)
+
+
+def copies(value: Any) -> Any:
+    """Fresh copies of nested arrays, memory layout kept."""
+    if isinstance(value, tuple | list):
+        return tuple(copies(v) for v in value)
+    return value.copy(order="K") if isinstance(value, np.ndarray) else value
+
+
+def double(value: Any) -> Any:
+    """The same numbers with float32 arrays as float64."""
+    if isinstance(value, tuple | list):
+        return tuple(double(v) for v in value)
+    return value.astype(np.float64) if getattr(value, "dtype", None) == np.float32 else value
+
+
+# The public key as JSON ----------------------------------------------------------------------------------------------
+
+
+def public_key(exercise: Exercise) -> dict:
+    """The public answer key, ready for JSON: inputs, expected and wrong arrays with their sentences, and no code."""
+    key = full_key(exercise, b"", public_only=True)
+    return {
+        "schema": SCHEMA,
+        "exercise": key.exercise,
+        "assignment": key.assignment,
+        "pair": key.pair,
+        "elementwise": key.elementwise,
+        "functions": [
+            {
+                "name": f.name,
+                "points": f.points,
+                "args": list(f.args),
+                "returns": list(f.returns),
+                "mistakes": [
+                    {
+                        "id": m.id,
+                        "sentence": m.sentence,
+                        "hints": list(m.hints),
+                        "extreme": m.extreme,
+                        "wrong": _pack(f.wrong(i)),
+                        "gradients": _pack(f.gradients(i)),
+                    }
+                    for i, m in enumerate(f.mistakes)
+                ],
+            }
+            for f in key.functions
+        ],
+        "questions": [
+            {
+                "case": q.case,
+                "reason": q.reason,
+                "extreme": q.extreme,
+                "args": _pack(q.args),
+                "dout": _pack(q.dout),
+                "expected": _pack(dict(q.expected)),
+            }
+            for q in key.questions
+        ],
+    }
+
+
+def read_public_key(data: dict) -> Key:
+    """The inverse of `public_key`.
+
+    Raises:
+        ValueError: it is not a public key, or one of another version.
+    """
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise ValueError(f"not a public answer key of the version {SCHEMA}")
+    functions = []
+    for f in data["functions"]:
+        wrong = [_unpack(m["wrong"]) for m in f["mistakes"]]
+        gradients = [_unpack(m["gradients"]) for m in f["mistakes"]]
+        functions.append(
+            KeyFunction(
+                name=f["name"],
+                points=f["points"],
+                args=tuple(f["args"]),
+                returns=tuple(f["returns"]),
+                mistakes=tuple(Mistake(m["id"], m["sentence"], tuple(m["hints"]), m["extreme"]) for m in f["mistakes"]),
+                wrong=wrong.__getitem__,
+                gradients=gradients.__getitem__,
+            )
+        )
+    questions = tuple(
+        Question(
+            case=q["case"],
+            reason=q["reason"],
+            args=_unpack(q["args"]),
+            dout=_unpack(q["dout"]),
+            expected=_unpack(q["expected"]),
+            extreme=q["extreme"],
+        )
+        for q in data["questions"]
+    )
+    return Key(
+        exercise=data["exercise"],
+        assignment=data["assignment"],
+        pair=data["pair"],
+        elementwise=data["elementwise"],
+        functions=tuple(functions),
+        questions=questions,
+    )
+
+
+def _pack(value: Any) -> Any:
+    """Nested values as JSON. Arrays keep every bit: dtype, shape and little-endian bytes in base 64."""
+    if isinstance(value, Raises):
+        return {"raises": value.type, "message": value.message}
+    if isinstance(value, Plus):
+        return {"base": _pack(value.base), "direction": _pack(value.direction)}
+    if isinstance(value, Mapping):
+        return {"named": {name: _pack(v) for name, v in value.items()}}
+    if isinstance(value, tuple | list):
+        return [_pack(v) for v in value]
+    if isinstance(value, np.ndarray | np.generic):
+        array = np.asarray(value)
+        data = array.astype(array.dtype.newbyteorder("<")).tobytes()
+        return {"dtype": str(array.dtype), "shape": list(array.shape), "data": base64.b64encode(data).decode()}
+    return value  # None and Python's numbers
+
+
+def _unpack(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_unpack(v) for v in value)
+    if not isinstance(value, dict):
+        return value
+    if "raises" in value:
+        return Raises(value["raises"], value["message"])
+    if "base" in value:
+        return Plus(_unpack(value["base"]), _unpack(value["direction"]))
+    if "named" in value:
+        return {name: _unpack(v) for name, v in value["named"].items()}
+    dtype = np.dtype(value["dtype"])
+    array = np.frombuffer(base64.b64decode(value["data"]), dtype.newbyteorder("<")).astype(dtype)
+    return array.reshape(value["shape"])

@@ -1,0 +1,223 @@
+"""The command line: one command, `autograder`, with a word for each thing to do.
+
+Bad input ends in one line on stderr that says what to do, and exit code 2; nothing is left half-written. What a student
+uses needs numpy alone: everything else is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from autograder import __version__
+from autograder.errors import BadInput
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nobody to tell
+        return 1
+    except KeyboardInterrupt:
+        print("autograder: stopped", file=sys.stderr)
+        return 130
+    except BadInput as error:
+        print(f"autograder: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="autograder", description="Checks and grades backward passes written by hand, and names the mistake."
+    )
+    parser.add_argument("--version", action="version", version=f"autograder {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    check = _command(commands, "check", _check, "student: run the public checks of a notebook, a .py file or layers/")
+    check.add_argument("path", nargs="?", type=Path, metavar="PATH", help="default: the notebook or layers/ here")
+    check.add_argument("-e", "--exercise", metavar="EXERCISE", help="one function only, e.g. sigmoid_backward")
+    check.add_argument("--hints", type=int, default=1, metavar="N", help="how many hints to show (default 1)")
+    check.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
+
+    stubs = _command(commands, "stubs", _stubs, "contributor: write layers/ and the public keys from solutions/")
+    _solutions_option(stubs)
+    stubs.add_argument("--layers", type=Path, metavar="DIR", help="where stubs go (default: layers/ beside solutions/)")
+    stubs.add_argument("--keys", type=Path, metavar="DIR", help="where public keys go (default: the package's own)")
+    stubs.add_argument("--check", action="store_true", help="write nothing; exit 1 if anything is out of date")
+
+    course = _command(commands, "course", _course, "instructor: make or refresh an nbgrader course directory")
+    course.add_argument("dir", type=Path, metavar="DIR")
+    course.add_argument("--db", metavar="URL", help="the gradebook, e.g. postgresql+psycopg://user@host/name")
+    _solutions_option(course)
+    course.add_argument("--assignments", type=Path, metavar="DIR", help="default: assignments/ beside solutions/")
+
+    grade = _command(commands, "grade", _grade, "instructor, CI: grade with the full key")
+    grade.add_argument("submissions", nargs="+", type=Path, metavar="SUBMISSION")
+    grade.add_argument("--out", required=True, type=Path, metavar="DIR", help="where results.json goes")
+    grade.add_argument("--assignment", metavar="A", help="default: the one whose functions are defined")
+    grade.add_argument("--student", metavar="ID", help="whose it is, for a single submission")
+    _solutions_option(grade)
+    grade.add_argument("--jobs", type=int, default=1, metavar="N", help="how many processes grade (default 1)")
+    grade.add_argument("--fail-under", type=float, metavar="P", help="exit 1 if a submission has less than P percent")
+    grade.add_argument(
+        "--accept-weak-sandbox", action="store_true", help="grade although this machine cannot confine a submission"
+    )
+
+    secret = _command(commands, "secret", _secret, "instructor: show, export or import the course secret")
+    secret.add_argument("action", choices=("show", "export", "import"))
+    secret.add_argument("--replace", action="store_true", help="import over another secret")
+    _solutions_option(secret)
+    return parser
+
+
+def _command(commands, name: str, run: Callable, help: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=help, description=help)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _solutions_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--solutions", type=Path, metavar="DIR", help="the solutions (default: the course's)")
+
+
+# Where things are -----------------------------------------------------------------------------------------------------
+
+
+def find_solutions(given: Path | None, near: Sequence[Path] = ()) -> Path:
+    """The solutions folder: the one given, else that of the course directory around the work, else the checkout's."""
+    if given is not None:
+        return given
+    for start in (*near, Path.cwd()):
+        start = start.resolve()
+        for folder in (start, *start.parents):
+            marker = folder / ".autograder-course"
+            if marker.is_file():
+                from autograder.nbgrader_course import solutions_of
+
+                return solutions_of(folder)
+    for root in (Path.cwd(), Path(__file__).resolve().parent.parent):
+        if (root / "solutions").is_dir():
+            return root / "solutions"
+    raise BadInput("no solutions here to grade with; name their folder with --solutions")
+
+
+# The commands ---------------------------------------------------------------------------------------------------------
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from autograder.self_check import check_work
+
+    path = arguments.path or _own_work()
+    try:
+        result = check_work(path, exercise=arguments.exercise, hints=arguments.hints)
+    except (ValueError, OSError) as error:
+        raise BadInput(error) from error
+    if arguments.json:
+        print(json.dumps({"score": result.score, "max_score": result.max_score, "text": result.text}))
+    else:
+        print(result.text)
+    return 0 if result.passed else 1
+
+
+def _own_work() -> Path:
+    """What a student most likely means: the only notebook here, else layers/."""
+    notebooks = sorted(Path().glob("*.ipynb"))
+    if len(notebooks) == 1:
+        return notebooks[0]
+    if Path("layers").is_dir():
+        return Path("layers")
+    which = "several notebooks" if notebooks else "no notebook and no layers/"
+    raise BadInput(f"{which} here; say what to check: autograder check PATH")
+
+
+def _stubs(arguments: argparse.Namespace) -> int:
+    from autograder.catalogue import load_catalogue
+    from autograder.public_keys import PACKAGED
+
+    _needs_instructor_extra()
+    from autograder.stubs import stale_files, write_stubs
+
+    solutions = find_solutions(arguments.solutions)
+    catalogue = load_catalogue(solutions)
+    layers = arguments.layers or solutions.resolve().parent / "layers"
+    keys = arguments.keys or PACKAGED
+    if arguments.check:
+        stale = stale_files(catalogue, layers, keys)
+        for path in stale:
+            print(f"out of date: {path}; run `autograder stubs`")
+        return 1 if stale else 0
+    written = write_stubs(catalogue, layers, keys)
+    print(f"{len(written)} files written" if written else "nothing to do: stubs and keys are up to date")
+    return 0
+
+
+def _course(arguments: argparse.Namespace) -> int:
+    from autograder.catalogue import load_catalogue
+
+    _needs_instructor_extra()
+    from autograder.nbgrader_course import make_course
+
+    solutions = find_solutions(arguments.solutions)
+    assignments = arguments.assignments or solutions.resolve().parent / "assignments"
+    print(make_course(load_catalogue(solutions), assignments, arguments.dir, db_url=arguments.db))
+    return 0
+
+
+def _grade(arguments: argparse.Namespace) -> int:
+    from autograder.class_run import ClassRun, grade_class
+
+    solutions = find_solutions(arguments.solutions, arguments.submissions)
+    if arguments.jobs < 1:
+        raise BadInput("--jobs takes a number from 1 up")
+    run = ClassRun(
+        submissions=tuple(arguments.submissions),
+        out=arguments.out,
+        solutions=solutions,
+        assignment=arguments.assignment,
+        student=arguments.student,
+        jobs=arguments.jobs,
+        confine="none" if arguments.accept_weak_sandbox else "full",
+    )
+    try:
+        reports = grade_class(run, tell=print)
+    except (ValueError, OSError) as error:
+        raise BadInput(error) from error
+    if arguments.fail_under is not None:
+        under = [r for r in reports if r.score < arguments.fail_under / 100 * r.max_score]
+        return 1 if under else 0
+    return 0
+
+
+def _secret(arguments: argparse.Namespace) -> int:
+    from autograder.secret import course_secret, fingerprint, parse_secret, secret_path, write_secret
+
+    solutions = find_solutions(arguments.solutions)
+    if arguments.action == "import":
+        secret = parse_secret(sys.stdin.read())
+        path = secret_path(solutions)
+        there = course_secret(solutions) if path.exists() else None
+        if there not in (None, secret) and not arguments.replace:
+            raise BadInput(
+                f"{path} holds another secret; grades made with it could not be repeated: --replace to go on"
+            )
+        write_secret(path, secret, replace=True)
+        print(f"course secret {fingerprint(secret)}")
+        return 0
+    secret = course_secret(solutions)
+    print(secret.hex() if arguments.action == "export" else f"course secret {fingerprint(secret)}")
+    return 0
+
+
+def _needs_instructor_extra() -> None:
+    try:
+        import jupytext  # noqa: F401
+        import nbgrader  # noqa: F401
+    except ImportError:
+        raise BadInput('this command needs nbgrader: pip install "backprop-by-hand[instructor]"') from None

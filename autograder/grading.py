@@ -1,0 +1,242 @@
+"""Grades submissions: observe, judge, diagnose, and put the findings of a function together.
+
+`Grader` holds what a whole class shares: the exercises, the secret and one warm sandbox. `report_on` is the part that a
+student's own `check()` shares with it: the same ladder with the public key.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from autograder import calls
+from autograder.answer_key import Key, full_key
+from autograder.calls import Definition, Limits, Session
+from autograder.catalogue import Catalogue
+from autograder.diagnose import Diagnosis, Naming, diagnose
+from autograder.judge import RUNGS, Judgement, Verdict, judge
+from autograder.observe import observe
+from autograder.report import PARTIAL, PASSED, Finding, FunctionReport, SubmissionReport
+from autograder.sandbox import Sandbox
+from autograder.secret import seed_for
+from autograder.submission import Submission
+
+# The largest picture of wrong entries that is worth looking at: rows, columns.
+PICTURE = (16, 40)
+
+
+class Grader:
+    """Grades one submission after another against the full key, in one warm sandbox.
+
+    Args:
+        catalogue: the course's exercises.
+        assignment: which of its assignments.
+        secret: the course secret, or a function from (student, exercise) to the seed, where only seeds are known.
+        confine: "full" or, accepted by the instructor, "none".
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        assignment: str,
+        *,
+        secret: bytes | Any,
+        limits: Limits | None = None,
+        confine: str = "full",
+    ):
+        self.exercises = catalogue.exercises(assignment)
+        self.assignment = assignment
+        self.names = [f.name for f in catalogue.functions(assignment)]
+        self.seed = secret if callable(secret) else (lambda student, exercise: seed_for(secret, student, exercise))
+        self.sandbox = Sandbox(limits=limits or Limits(), confine=confine)
+
+    def __enter__(self) -> Grader:
+        self.sandbox.__enter__()
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.sandbox.__exit__(*exc)
+
+    def grade(self, submission: Submission) -> SubmissionReport:
+        """The report on one submission. Never raises for anything that a submission does."""
+        start = time.perf_counter()
+        functions: list[FunctionReport] = []
+        remarks = list(submission.remarks)
+        try:
+            if submission.problem:
+                functions = self._nothing(calls.MISSING, submission.problem)
+            else:
+                with self.sandbox.open(submission.sources, self.names) as session:
+                    for exercise in self.exercises:
+                        key = full_key(exercise, self.seed(submission.student, exercise.name))
+                        functions.extend(report_on(key, session, submission))
+                    remarks.extend(session.remarks)
+        except Exception as error:
+            functions = self._nothing(calls.GRADER_ERROR, f"The autograder broke, not your code: {_short(error)}")
+        return SubmissionReport(
+            student=submission.student,
+            path=submission.path,
+            digest=submission.digest,
+            assignment=self.assignment,
+            functions=tuple(functions),
+            remarks=tuple(dict.fromkeys(remarks)),
+            seconds=time.perf_counter() - start,
+        )
+
+    def _nothing(self, status: str, sentence: str) -> list[FunctionReport]:
+        """A report for each function of a submission of which none could be run."""
+        return [
+            FunctionReport(
+                name=f.name,
+                status=status,
+                score=0.0,
+                max_score=float(f.points),
+                findings=(Finding(case="", array="", passed=False, kind=status, headline=sentence),),
+            )
+            for exercise in self.exercises
+            for f in exercise.functions
+        ]
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]
+
+
+def report_on(key: Key, session: Session, submission: Submission | None = None) -> list[FunctionReport]:
+    """Runs the ladder for one exercise: a report for each of its functions, in order."""
+    observations = observe(key, session)
+    judgements = judge(key, observations)
+    namings = diagnose(key, judgements)
+    reports = []
+    for judgement, naming in zip(judgements, namings, strict=True):
+        definition = session.definitions.get(judgement.function.name)
+        report = _report(key, judgement, naming, definition)
+        if key.pair and judgement is judgements[-1] and submission is not None:
+            report = replace(report, flagged=_flag(key, report, submission))
+        reports.append(report)
+    return reports
+
+
+def _report(key: Key, judgement: Judgement, naming: Naming, definition: Definition | None) -> FunctionReport:
+    function = judgement.function
+    share = judgement.share
+    remarks = list(judgement.remarks)
+    if naming.reordered or naming.followed:
+        share = max(share, 0.5)
+    if naming.followed:
+        remarks.insert(
+            0,
+            f"{function.name} is the exact gradient of your own {key.forward.name}, which is wrong itself: "
+            "half of the points. Mend the forward and look again.",
+        )
+    findings = tuple(_finding(v, naming) for row in judgement.rows for v in row)
+    if definition is not None and not definition.found:
+        findings = tuple(_undefined(f, function.name, definition) for f in findings)
+    score = min(max(share, 0.0), 1.0) * function.points
+    return FunctionReport(
+        name=function.name,
+        status=_status(score, function.points, findings),
+        score=score,
+        max_score=function.points,
+        findings=findings,
+        diagnosis=naming.ids,
+        remarks=tuple(dict.fromkeys(remarks)),
+        not_reached=_not_reached(key, judgement),
+    )
+
+
+def _status(score: float, points: float, findings: Sequence[Finding]) -> str:
+    if all(f.passed for f in findings):
+        return PASSED
+    if score > 0:
+        return PARTIAL
+    return next(f.kind for f in findings if not f.passed)
+
+
+def _finding(verdict: Verdict, naming: Naming) -> Finding:
+    question = verdict.question
+    named: Diagnosis | None = None if verdict.ok else naming.of(verdict.array)
+    return Finding(
+        case=question.case,
+        array=verdict.array,
+        passed=verdict.ok,
+        kind=verdict.kind,
+        headline=verdict.headline,
+        evidence=verdict.evidence,
+        idea=named.sentence if named else "",
+        hint=named.hints[0] if named and named.hints else "",
+        more_hints=named.hints[1:] if named else (),
+        hidden=question.hidden,
+        reason=question.reason,
+        similar=question.similar,
+        picture=_picture(verdict.wrong),
+    )
+
+
+def _undefined(finding: Finding, name: str, definition: Definition) -> Finding:
+    """Why there is no function to call: it was never defined, or its cell did not get that far."""
+    if finding.passed or finding.kind not in (calls.MISSING, calls.RAISED):
+        return finding
+    problem = definition.problem
+    if problem is None:
+        return replace(finding, kind=calls.MISSING, headline=f"{name} is not defined anywhere in this submission.")
+    evidence = problem.message
+    if problem.frames:
+        last = problem.frames[-1]
+        evidence = f"{evidence}   {last.label}, line {last.line}: {last.text.strip()}"
+    return replace(
+        finding,
+        kind=calls.RAISED,
+        headline=f"{name} could not be defined: {problem.type}.",
+        evidence=evidence,
+    )
+
+
+def _not_reached(key: Key, judgement: Judgement) -> tuple[str, ...]:
+    """The rungs above the one at which the first failure fell."""
+    fallen = next((v.rung for row in judgement.rows for v in row if not v.ok), "")
+    if not fallen:
+        return ()
+    rungs = RUNGS[RUNGS.index(fallen) + 1 :]
+    backward = key.pair and judgement.function is key.backward
+    return tuple(r for r in rungs if backward or r not in ("numerical gradient", "linear in dout"))
+
+
+def _picture(wrong: np.ndarray | None) -> tuple[tuple[bool, ...], ...]:
+    """Which entries are wrong, as rows, where that is small enough to read and some are right."""
+    if wrong is None or wrong.ndim == 0 or wrong.all():
+        return ()
+    rows = wrong.reshape(wrong.shape[0], -1) if wrong.ndim > 1 else wrong.reshape(1, -1)
+    if rows.shape[0] > PICTURE[0] or rows.shape[1] > PICTURE[1]:
+        return ()
+    return tuple(tuple(bool(entry) for entry in row) for row in rows)
+
+
+# A derivative made by trying: a step on both sides, or the imaginary part after an imaginary step.
+_BY_TRYING = r"\d[jJ]\b|\.imag\b|\bcomplex\b|{forward}\s*\([^()]*[-+][^()]*\)|numerical_gradient|complex_step"
+
+
+def _flag(key: Key, report: FunctionReport, submission: Submission) -> str:
+    """A backward of an elementwise layer that seems to differentiate its forward by trying: a human decides.
+
+    On layers that mix inputs the cost tells; here only the text can, so it asks for a look and takes no points.
+    """
+    if not key.elementwise or report.score == 0:
+        return ""
+    pattern = re.compile(_BY_TRYING.format(forward=re.escape(key.forward.name)))
+    for source in submission.sources:
+        start = source.text.find(f"def {key.backward.name}(")
+        if start < 0:
+            continue
+        end = re.compile(r"^(?=\S)", re.MULTILINE).search(source.text, source.text.find("\n", start) + 1)
+        if pattern.search(source.text[start : end.start() if end else None]):
+            return (
+                f"{key.backward.name} seems to find its derivative by trying numbers; the points are provisional "
+                "until your instructor has looked at it."
+            )
+    return ""

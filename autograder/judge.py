@@ -1,0 +1,351 @@
+"""The ladder: decides for each question and each array whether it is right, and if not, at which rung it fell.
+
+    it returned → structure → shape → dtype → values (the reference's) → the numerical gradient of the student's own
+    forward → linear in dout → the same answer twice
+
+Pure functions on plain data: observations in, verdicts out. Names for what went wrong come later (`diagnose`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autograder import calls, tolerances
+from autograder.answer_key import Key, KeyFunction, Question
+from autograder.calls import Opaque, Reply
+from autograder.exercise import describe_array
+from autograder.observe import Observation
+from autograder.report import BLOCKED, FAILED, PASSED
+
+# The rungs, in order; a verdict tells the one it fell from.
+RUNGS = ("returned", "structure", "shape", "dtype", "values", "numerical gradient", "linear in dout", "same twice")
+
+# An array earns 85 % of its share for being right in every ordinary case, the rest for extreme inputs.
+BASE_TIER = 0.85
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether one array is right on one question.
+
+    rung: the rung of the ladder it fell from, "" where it passed.
+    yours, expected: the two arrays, where there are two to compare; wrong: True where an entry differs.
+    numerical: the numerical gradient of the student's own forward, where it was measured.
+    """
+
+    question: Question
+    array: str
+    ok: bool
+    kind: str = PASSED
+    rung: str = ""
+    headline: str = ""
+    evidence: str = ""
+    yours: Any = None
+    expected: Any = None
+    wrong: np.ndarray | None = None
+    numerical: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All verdicts on one function, a row for each question and in it one for each array, and remarks."""
+
+    function: KeyFunction
+    rows: tuple[tuple[Verdict, ...], ...]
+    replies: tuple[Reply, ...]
+    remarks: tuple[str, ...]
+
+    def verdicts(self, array: str, *, extreme: bool | None = None) -> list[Verdict]:
+        """The verdicts on one array, in the order of the questions; all, ordinary ones or extreme ones."""
+        column = self.function.returns.index(array)
+        return [row[column] for row in self.rows if extreme is None or row[column].question.extreme == extreme]
+
+    def earned(self, array: str) -> float:
+        """The share of the array's points by tiers: the base only if every ordinary case is right, then the rest."""
+        ordinary = [v.ok for v in self.verdicts(array, extreme=False)]
+        extreme = [v.ok for v in self.verdicts(array, extreme=True)]
+        if not ordinary or not all(ordinary):
+            return 0.0
+        if not extreme or all(extreme):
+            return 1.0
+        return BASE_TIER
+
+    @property
+    def share(self) -> float:
+        """What the function earns of its points, 0 to 1: the mean over its arrays."""
+        return sum(self.earned(array) for array in self.function.returns) / len(self.function.returns)
+
+
+def judge(key: Key, observations: Sequence[Observation]) -> tuple[Judgement, ...]:
+    """A `Judgement` for each function of the exercise, in order."""
+    if not key.pair:
+        return (_judge(key, 0, observations, None),)
+    forward = _judge(key, 0, observations, None)
+    return forward, _judge(key, 1, observations, [all(v.ok for v in row) for row in forward.rows])
+
+
+def _judge(key: Key, index: int, observations: Sequence[Observation], forward_right: list[bool] | None) -> Judgement:
+    function = key.functions[index]
+    backward = forward_right is not None
+    rows, remarks = [], []
+    for i, seen in enumerate(observations):
+        rungs = _Rungs(key, function, seen, seen.first[index], seen.second[index], backward)
+        rows.append(tuple(rungs.verdicts(forward_right[i] if backward else False)))
+        before = seen.first[0].warnings if backward else ()
+        remarks.extend(_remarks(function, seen, seen.first[index], rows[-1], before))
+        if backward and not forward_right[i] and not seen.question.extreme and all(v.ok for v in rows[-1]):
+            remarks.append(
+                f"{function.name} is right as the textbook has it, but your {key.forward.name} is not; "
+                "together they do not make a layer yet."
+            )
+    return Judgement(
+        function=function,
+        rows=tuple(rows),
+        replies=tuple(seen.first[index] for seen in observations),
+        remarks=tuple(dict.fromkeys(remarks)),
+    )
+
+
+@dataclass
+class _Rungs:
+    """The ladder for one function on one question."""
+
+    key: Key
+    function: KeyFunction
+    seen: Observation
+    reply: Reply
+    again: Reply
+    backward: bool
+
+    @property
+    def question(self) -> Question:
+        return self.seen.question
+
+    @property
+    def expected(self) -> tuple:
+        return self.question.expected[self.function.name]
+
+    def verdicts(self, forward_right: bool) -> list[Verdict]:
+        names = self.function.returns
+        if self.reply.status != calls.RETURNED:
+            kind = BLOCKED if self.reply.where == "forward" else self.reply.status
+            headline, evidence = _stopped(self.function.name, self.key.forward.name, self.reply)
+            return [Verdict(self.question, n, False, kind, "returned", headline, evidence) for n in names]
+        arrays, complaint = arrays_of(self.reply, self.function, self.key)
+        if complaint:
+            return [Verdict(self.question, n, False, FAILED, "structure", complaint) for n in names]
+        return [self._array(i, n, arrays[i], forward_right) for i, n in enumerate(names)]
+
+    def _array(self, i: int, name: str, yours: Any, forward_right: bool) -> Verdict:
+        expected = self.expected[i]
+        numerical = self._numerical(i) if forward_right else None
+
+        def fell(rung: str, headline: str, evidence: str = "", wrong: np.ndarray | None = None) -> Verdict:
+            return Verdict(
+                self.question, name, False, FAILED, rung, headline, evidence, yours, expected, wrong, numerical
+            )
+
+        title = f"{self.function.name}: {name}"
+        if not isinstance(yours, np.ndarray):
+            kind = "None" if yours is None else describe_value(yours)
+            return fell("structure", f"{title} is {kind}; an array is expected.")
+        if yours.shape != expected.shape:
+            return fell("shape", f"{title} has shape {yours.shape}; {expected.shape} is expected.")
+        if not _dtype_fits(yours, expected, self.question):
+            wanted = "float32 or float64" if self.question.single else str(expected.dtype)
+            return fell("dtype", f"{title} is of dtype {yours.dtype}; {wanted} is expected.")
+        wrong = self._wrong(i, yours, expected)
+        if forward_right:
+            wrong &= ~self._at_a_kink(i, yours, expected)
+        if wrong.any():
+            return fell("values", _how_many(title, wrong), _beside(name, yours, expected, numerical, wrong), wrong)
+        if numerical is None and self._numerically_false(i) and forward_right:
+            return fell("numerical gradient", f"{title} is not the gradient of your own {self.key.forward.name}.")
+        if self._not_linear(i, yours):
+            return fell("linear in dout", f"{title} does not double when dout does.")
+        if not self._same_again(i, yours):
+            return fell("same twice", f"{title} is another when the same call is made a second time.")
+        if numerical is not None and self._numerically_false(i):
+            return fell("numerical gradient", f"{title} is not the gradient of your own {self.key.forward.name}.")
+        return Verdict(self.question, name, True, yours=yours, expected=expected, numerical=numerical)
+
+    def _wrong(self, i: int, yours: np.ndarray, expected: np.ndarray) -> np.ndarray:
+        unit = unit_of(self.key, self.question, expected, self.backward)
+        if self.question.single:
+            return tolerances.float32_rule(yours, expected, unit=unit)
+        return tolerances.wrong_entries(yours, expected, unit=unit)
+
+    def _at_a_kink(self, i: int, yours: np.ndarray, expected: np.ndarray) -> np.ndarray:
+        """Entries that differ from the reference although the numerical check, entry by entry, found them right.
+
+        So they lie between one-sided slopes that differ, as at relu's 0, and are as right as the reference's choice.
+        The check resolves 1e-6 of an entry at least: what differs by less than that may be plainly wrong.
+        """
+        vjp = self.seen.vjp
+        if vjp is None or vjp.ok is not True or not self.key.elementwise or i >= len(self.question.args):
+            return np.zeros(expected.shape, bool)
+        return np.abs(yours - expected) > 1e-6 * np.abs(self.question.dout)
+
+    def _numerical(self, i: int) -> np.ndarray | None:
+        """The numerical gradient for this array, where the checker measured all of it."""
+        if self.seen.vjp is None or i >= len(self.question.args):
+            return None
+        return self.seen.vjp.numerical.get(i)
+
+    def _numerically_false(self, i: int) -> bool:
+        if self.seen.vjp is None:
+            return False
+        return any(argument.index == i and argument.ok is False for argument in self.seen.vjp.arguments)
+
+    def _not_linear(self, i: int, yours: np.ndarray) -> bool:
+        if not self.backward or self.seen.doubled is None:
+            return False
+        if self.seen.doubled.status != calls.RETURNED:
+            return True
+        doubled, complaint = arrays_of(self.seen.doubled, self.function, self.key)
+        if complaint or not isinstance(doubled[i], np.ndarray) or doubled[i].shape != yours.shape:
+            return True
+        unit = unit_of(self.key, self.question, self.expected[i], self.backward)
+        if self.question.single:
+            return bool(tolerances.float32_rule(doubled[i], 2 * yours, unit=unit).any())
+        return bool(tolerances.linear(yours, doubled[i], unit=unit).any())
+
+    def _same_again(self, i: int, yours: np.ndarray) -> bool:
+        if self.again.status != calls.RETURNED:
+            return False
+        arrays, complaint = arrays_of(self.again, self.function, self.key)
+        return not complaint and isinstance(arrays[i], np.ndarray) and tolerances.same_value(yours, arrays[i])
+
+
+def unit_of(key: Key, question: Question, expected: np.ndarray, backward: bool) -> Any:
+    """The natural size of an absolute error, of which a few eps are rounding.
+
+    Elementwise layers: |dout| entry by entry in the backward, 1 in the forward. Layers that add products up: the
+    largest entry times 1024, since sums in another order differ by rounding of the terms, not of the sum: with D terms
+    by about sqrt(D)·eps of the largest sum, and D ≤ 4096 here (64, with room for unlucky ones).
+    """
+    if key.elementwise:
+        return np.abs(question.dout) if backward else 1.0
+    largest = np.abs(expected).max(initial=0.0) if expected.dtype.kind == "f" else 0.0
+    return 1024 * largest
+
+
+def arrays_of(reply: Reply, function: KeyFunction, key: Key) -> tuple[tuple, str]:
+    """The returned arrays, one for each name the function returns, or a sentence on what came back instead."""
+    value, names = reply.value, function.returns
+    forward = key.pair and function is key.forward
+    if value is None:
+        return (), f"{function.name} returned nothing (None)."
+    if forward and not reply.paired:
+        return (), (f"{function.name} returned {describe_value(value)}; it should return two things, out and a cache.")
+    if len(names) == 1:
+        if isinstance(value, tuple) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, tuple):
+            return (), f"{function.name} returned {describe_value(value)}; it should return {names[0]} alone."
+        return (value,), ""
+    if not isinstance(value, tuple) or len(value) != len(names):
+        wanted = ", ".join(names)
+        return (), f"{function.name} returned {describe_value(value)}; it should return {len(names)}: {wanted}."
+    return value, ""
+
+
+def describe_value(value: Any) -> str:
+    return value.kind if isinstance(value, Opaque) else describe_array(value)
+
+
+def _dtype_fits(yours: np.ndarray, expected: np.ndarray, question: Question) -> bool:
+    """float64 for float64; either float where the inputs are float32; any integers for integers; numbers for 0-d."""
+    kind = yours.dtype.kind
+    if expected.ndim == 0:
+        return kind in "fiub"
+    if expected.dtype.kind in "iu":
+        return kind in "iu"
+    if expected.dtype.kind == "f":
+        return yours.dtype == np.float64 or (question.single and yours.dtype == np.float32)
+    return yours.dtype == expected.dtype
+
+
+def _how_many(title: str, wrong: np.ndarray) -> str:
+    if wrong.ndim == 0:
+        return f"{title} is wrong."
+    return f"{title} is wrong in {np.count_nonzero(wrong)} of {wrong.size} entries."
+
+
+def _beside(name: str, yours: np.ndarray, expected: np.ndarray, numerical: np.ndarray | None, wrong: np.ndarray) -> str:
+    """The first differing entry, the student's beside the numerical gradient or the expected value."""
+    index = tuple(int(i) for i in np.argwhere(wrong)[0])
+    other, label = (expected, "expected")
+    if numerical is not None and numerical.shape == expected.shape and np.isfinite(numerical[index]):
+        other, label = numerical, "numerical gradient"
+    mine, theirs = tell_apart(yours[index], other[index])
+    place = f"{name}[{', '.join(map(str, index))}]" if index else name
+    return f"{place}   yours {mine}   {label} {theirs}"
+
+
+def tell_apart(a: Any, b: Any) -> tuple[str, str]:
+    """Two numbers with as few digits as tell them apart, four at least."""
+    for digits in range(4, 18):
+        texts = tuple(f"{v:.{digits}g}" for v in (a, b))
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
+def _stopped(name: str, forward: str, reply: Reply) -> tuple[str, str]:
+    """Headline and evidence for a call that did not return."""
+    problem = reply.problem
+    what = {
+        calls.MISSING: "is not written yet",
+        calls.TIMEOUT: "did not finish",
+        calls.CRASHED: "ended the process it ran in",
+        calls.FORBIDDEN: "did something that is not allowed here",
+        calls.PROTOCOL: "sent something that is no answer",
+        calls.GRADER_ERROR: "could not be run: the autograder broke, not your code",
+        calls.RAISED: f"raised {problem.type}" if problem and problem.type else "raised an exception",
+    }.get(reply.status, "did not return")
+    headline = f"{name} needs your {forward}, which {what}." if reply.where == "forward" else f"{name} {what}."
+    if problem is None or reply.status == calls.MISSING:
+        return headline, ""
+    lines = [problem.message.strip()] if problem.message.strip() else []
+    if problem.frames:
+        last = problem.frames[-1]
+        lines.append(f"{last.label}, line {last.line}: {last.text.strip()}")
+    return headline, "   ".join(lines)
+
+
+def _remarks(
+    function: KeyFunction, seen: Observation, reply: Reply, row: Sequence[Verdict], before: Sequence[str]
+) -> list[str]:
+    """What is worth telling although it costs nothing; `before` are warnings that the forward has already given."""
+    if reply.status != calls.RETURNED:
+        return []
+    remarks = []
+    for name in reply.mutated:
+        shown = function.args[int(name)] if name.isdigit() and int(name) < len(function.args) else name
+        remarks.append(f"{function.name} writes into {shown}, which belongs to its caller.")
+    for text in (w for w in reply.warnings if w not in before):
+        remarks.append(f"{function.name} warns: {text}")
+    for verdict in row:
+        if not verdict.ok or not isinstance(verdict.yours, np.ndarray):
+            continue
+        if seen.question.single and verdict.yours.dtype == np.float64:
+            remarks.append(f"{function.name}: {verdict.array} is float64 although the inputs are float32.")
+        elif _inaccurate(seen.question, verdict):
+            remarks.append(
+                f"{function.name}: {verdict.array} loses relative accuracy near 0 or in the tails; "
+                "the absolute error is within rounding."
+            )
+    return remarks
+
+
+def _inaccurate(question: Question, verdict: Verdict) -> bool:
+    """Right in absolute terms, but with fewer than nine digits somewhere."""
+    if question.single or question.extreme or verdict.expected.dtype.kind != "f":
+        return False
+    unit = np.abs(question.dout) if np.shape(question.dout) == verdict.expected.shape else 1.0
+    return bool(tolerances.relatively_inaccurate(verdict.yours, verdict.expected, unit=unit).any())

@@ -1,0 +1,86 @@
+"""What the tests share: the course's exercises, a warm sandbox, and a way to grade answer cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from autograder.answer_key import full_key
+from autograder.calls import Limits, Source
+from autograder.catalogue import Catalogue, load_catalogue
+from autograder.grading import Grader, report_on
+from autograder.report import FunctionReport
+from autograder.sandbox import Sandbox
+from autograder.submission import Submission
+from demo.classroom import reference_source
+
+ROOT = Path(__file__).resolve().parent.parent
+ASSIGNMENT = "02_layers"
+SECRET = bytes(range(32))
+
+# Short, so that a loop that never ends costs a test little.
+SHORT = Limits(definitions=5.0, call=0.5, call_wall=3.0, total_wall=30.0)
+
+Cells = Mapping[str, str]
+
+
+@pytest.fixture(autouse=True)
+def _course_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test makes or reads the checkout's own secret."""
+    monkeypatch.setenv("AUTOGRADER_SECRET", SECRET.hex())
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    return load_catalogue(ROOT / "solutions")
+
+
+@pytest.fixture(scope="session")
+def box() -> Iterator[Sandbox]:
+    with Sandbox(limits=SHORT) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def grader(catalogue: Catalogue) -> Iterator[Grader]:
+    with Grader(catalogue, ASSIGNMENT, secret=SECRET, limits=SHORT) as grader:
+        yield grader
+
+
+def cells_of(catalogue: Catalogue, answers: Cells, assignment: str = ASSIGNMENT, *, drop: tuple = ()) -> list[Source]:
+    """A notebook's code cells: the reference for every function, but for those that `answers` replaces."""
+    functions = [f for f in catalogue.functions(assignment) if f.name not in drop]
+    sources = [Source("cell 1", "import numpy as np\n")]
+    for f in functions:
+        text = answers.get(f.name, reference_source(f))
+        sources.append(Source(f"cell {len(sources) + 1}", text, answers=(f.name,)))
+    return sources
+
+
+def as_submission(sources: list[Source], student: str = "ada") -> Submission:
+    return Submission(student=student, path="ada.ipynb", digest="0" * 64, sources=tuple(sources), remarks=())
+
+
+@pytest.fixture
+def grade(catalogue: Catalogue, grader: Grader) -> Callable[..., dict[str, FunctionReport]]:
+    """Grades answer cells (the reference fills the rest) with hidden inputs; reports by function name."""
+
+    def run(answers: Cells, *, drop: tuple = (), student: str = "ada") -> dict[str, FunctionReport]:
+        report = grader.grade(as_submission(cells_of(catalogue, answers, drop=drop), student))
+        return {f.name: f for f in report.functions}
+
+    return run
+
+
+@pytest.fixture
+def check_exercise(catalogue: Catalogue, box: Sandbox) -> Callable[..., list[FunctionReport]]:
+    """Reports on one exercise of any catalogue, graded with hidden inputs."""
+
+    def run(exercise, answers: Cells, catalogue: Catalogue = catalogue) -> list[FunctionReport]:
+        sources = cells_of(catalogue, answers, exercise.assignment)
+        with box.open(sources, [f.name for f in exercise.functions]) as session:
+            return report_on(full_key(exercise, SECRET), session)
+
+    return run
