@@ -25,7 +25,7 @@ class Sandbox:
         self._zygote: Zygote | None = None
 
     def __enter__(self) -> Sandbox:
-        self._spawn().end()
+        self._spawn().discard()
         return self
 
     def __exit__(self, *error) -> None:
@@ -50,18 +50,22 @@ class Sandbox:
 
     def _try_spawn(self) -> Child:
         if self._zygote is None:
-            self._zygote = Zygote(self.confined)
+            self._zygote = Zygote(self.confined, self.limits.memory)
             self._zygote.start()
         cpu = self.limits.definitions + self.limits.total_wall
-        child = self._zygote.fork(self.limits.memory, cpu)
+        child = self._zygote.fork(cpu)
         layers: list[str] = []
 
         def limit(kind, sequence, length):
-            if kind != wire.READY or sequence or length > 1024:
+            if kind not in (wire.READY, wire.REFUSED) or sequence or length > 4096:
                 raise wire.WireError("no READY")
 
         def accept(kind, sequence, body):
-            layers.extend(wire.Reader(body, max_text=100, depth=1, items=16).decode())
+            told = wire.Reader(body, max_text=2000, depth=1, items=16).decode()
+            if kind == wire.REFUSED:
+                child.discard()
+                raise SandboxError(f"a process could not be confined: {told[0]}")
+            layers.extend(told)
             return True
 
         budget = Budget(READY_TIMEOUT, READY_TIMEOUT, float("inf"))

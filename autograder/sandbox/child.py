@@ -7,8 +7,9 @@ library and its neighbours in this folder only.
 from __future__ import annotations
 
 import builtins
+import contextlib
+import linecache
 import os
-import random
 import sys
 
 import numpy as np
@@ -33,7 +34,7 @@ class Pipe:
             frame = self.frames.pop()
             if frame is not None:
                 return frame
-            data = _read(self.descriptor, 1 << 20)
+            data = _read(self.descriptor, 1 << 18)
             if not data:
                 _exit(0)
             self.frames.feed(data)
@@ -44,36 +45,59 @@ class Pipe:
             data = data[_write(self.descriptor, data) :]
 
 
-def serve(descriptor: int, ready: tuple) -> None:
-    """Says READY, loads the sources, answers calls until the grader hangs up."""
-    pipe = Pipe(descriptor)
-    pipe.send(wire.READY, 0, ready)
-    _, _, body = pipe.receive()
-    sources, names, skip = wire.Reader(body).decode()
-    sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = Sink()
-    # the same start for every child, so that a case can be repeated
-    random.seed(0)
-    np.random.seed(0)
-    collector, standins = Warnings(), StandIns()
-    collector.listen()
-    program = Program(
-        sources,
-        names,
-        standins,
-        skip=frozenset(tuple(place) for place in skip),
-        progress=lambda source, statement: pipe.send(wire.PROGRESS, 0, (source, statement)),
-    )
-    builtins.exit = builtins.quit = sys.exit
-    with world(program, standins, Refusal(), own_imports=("autograder",)):
-        program.run()
-        functions, definitions = {}, []
-        for name in names:
-            value, where, problem, untouched = program.find(name)
-            functions[name] = (value, problem)
-            definitions.append((name, value is not None, where, problem, untouched))
-        pipe.send(wire.DEFINED, 0, (tuple(definitions), tuple(program.remarks)))
-        caller = Caller(functions, program.labels, collector, standins)
-        while True:
-            _, sequence, body = pipe.receive()
-            function, args, forward, dout, pair, max_bytes = wire.Reader(body).decode()
-            pipe.send(wire.REPLY, sequence, caller.call(function, args, forward, dout, pair, max_bytes))
+class Server:
+    """Made in the zygote with what does not depend on the submission; `serve` runs in the fork and never returns."""
+
+    def __init__(self, descriptor: int):
+        self.pipe, self.collector, self.standins, self.refusal = Pipe(descriptor), Warnings(), StandIns(), Refusal()
+        self.collector.listen()
+        builtins.exit = builtins.quit = sys.exit
+        self._rehearse()
+
+    def refuse(self, error: BaseException) -> None:
+        """Says why this process is not fit to run a submission."""
+        self.pipe.send(wire.REFUSED, 0, (f"{type(error).__name__}: {error}",))
+
+    def serve(self, layers: tuple[str, ...]) -> None:
+        """Says READY, loads the sources, answers calls until the grader hangs up."""
+        sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = Sink()
+        pipe = self.pipe
+        pipe.send(wire.READY, 0, layers)
+        _, _, body = pipe.receive()
+        with self._load(body, lambda source, at: pipe.send(wire.PROGRESS, 0, (source, at))) as (caller, definitions):
+            pipe.send(wire.DEFINED, 0, definitions)
+            while True:
+                _, sequence, body = pipe.receive()
+                pipe.send(wire.REPLY, sequence, self._call(caller, body))
+
+    @contextlib.contextmanager
+    def _load(self, body: bytes, progress):
+        """Runs the sources; gives a `Caller` of what they defined and what the grader is told of it."""
+        sources, names, skip = wire.Reader(body).decode()
+        program = Program(sources, names, self.standins, frozenset(map(tuple, skip)), progress)
+        with world(program, self.standins, self.refusal):
+            program.run()
+            functions, definitions = {}, []
+            for name in names:
+                value, where, problem, untouched = program.find(name)
+                functions[name] = (value, problem)
+                definitions.append((name, value is not None, where, problem, untouched))
+            caller = Caller(functions, program.labels, self.collector, self.standins)
+            yield caller, (tuple(definitions), tuple(program.remarks))
+
+    @staticmethod
+    def _call(caller: Caller, body: bytes) -> tuple:
+        function, args, forward, dout, pair, max_bytes = wire.Reader(body).decode()
+        return caller.call(function, args, forward, dout, pair, max_bytes)
+
+    def _rehearse(self) -> None:
+        """Every path of the above once: what is imported, cached or allocated by it is shared by all forks."""
+        text = "import numpy as np\ndef f(x):\n    return x * 2.0, x\ndef g(dout, x):\n    return dout * 2.0\n"
+        load = wire.frame(wire.LOAD, 0, ((("rehearsal", text, None, (), False, True),), ("f", "g"), ()))
+        x = np.ones((2, 3))
+        with self._load(load[wire.HEADER.size :], lambda source, at: None) as (caller, definitions):
+            wire.frame(wire.DEFINED, 0, definitions)
+            for call in (("f", (x,), None, None, True, 1 << 20), ("g", (x,), "f", x, False, 1 << 20)):
+                reply = self._call(caller, wire.frame(wire.CALL, 0, call)[wire.HEADER.size :])
+                wire.frame(wire.REPLY, 0, reply)
+        linecache.clearcache()

@@ -1,6 +1,6 @@
 """What a submission's process gives up before it sees the submission: rlimits, privileges, files, system calls.
 
-Runs in the fork, in this order, and every step that fails ends the process: no READY frame, nothing graded.
+Runs in the fork. A step that fails ends the process with its reason: no READY frame, nothing graded.
 """
 
 from __future__ import annotations
@@ -10,56 +10,94 @@ import os
 import resource
 import signal
 
+from . import landlock
+from .seccomp import Filter
+
 NOBODY = 65534
+STACK = 8 << 20
+OPEN_FILES = 64  # the zygote's; a child may have fewer
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
-_libc = None
+
+class Confinement:
+    """Made in the zygote, since it needs files and imports; applied in every fork."""
+
+    def __init__(self):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.ruleset = landlock.deny_all(self.libc)
+        self.root = os.geteuid() == 0
+        try:
+            self.filter = Filter()
+        except KeyError:
+            self.filter = None
+
+    def descriptors(self) -> tuple[int, ...]:
+        """What a fork has to keep open until it is confined."""
+        return () if self.ruleset is None else (self.ruleset,)
+
+    def apply(self, parent: int, cpu: int, confined: bool) -> tuple[str, ...]:
+        """Gives up what it can; returns the names of the layers that hold. `confined` False keeps to the rlimits."""
+        layers = ["rlimits"]
+        limit(resource.RLIMIT_CPU, cpu)
+        limit(resource.RLIMIT_NOFILE, 16)
+        if confined and self.root:
+            drop_root()
+            layers.append("user")
+        self.prctl(PR_SET_DUMPABLE, 0)
+        self.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which clears it
+        if os.getppid() != parent:
+            raise OSError("the zygote is gone")
+        if not confined:
+            for descriptor in self.descriptors():
+                os.close(descriptor)
+            return tuple(layers)
+        if self.filter is None:
+            raise OSError(f"no system-call filter for {os.uname().machine}")
+        limit(resource.RLIMIT_NPROC, 0)
+        self.prctl(PR_SET_NO_NEW_PRIVS, 1)
+        if self.ruleset is not None:
+            landlock.restrict(self.libc, self.ruleset)
+            layers.append("landlock")
+        self.filter.install(self.libc)
+        prove_closed()
+        layers.append("seccomp")
+        return tuple(layers)
+
+    def prctl(self, option: int, value: int) -> None:
+        if self.libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
+            raise OSError(ctypes.get_errno(), f"prctl {option} was refused")
 
 
-def prepare() -> None:
-    """In the zygote: whatever needs a file or an import."""
-    global _libc
-    _libc = ctypes.CDLL(None, use_errno=True)
+def set_rlimits(address_space: int) -> None:
+    """In the zygote, once: the limits that its forks inherit."""
+    limit(resource.RLIMIT_STACK, STACK)
+    limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    for name in ("FSIZE", "CORE", "MEMLOCK", "MSGQUEUE"):
+        if hasattr(resource, f"RLIMIT_{name}"):
+            limit(getattr(resource, f"RLIMIT_{name}"), 0)
+    limit(resource.RLIMIT_AS, address_space)
 
 
-def prctl(option: int, value: int) -> None:
-    if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
-        raise OSError(ctypes.get_errno(), f"prctl {option}")
-
-
-def confine(parent: int, address_space: int, cpu: int, confined: bool) -> tuple[str, ...]:
-    """Gives up what it can; returns the names of the layers that hold. `confined` False keeps to the rlimits."""
-    set_rlimits(address_space, cpu)
-    layers = ["rlimits"]
-    if confined and os.geteuid() == 0:
-        drop_root()
-        layers.append("user")
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(70)
-    return tuple(layers)
-
-
-def set_rlimits(address_space: int, cpu: int) -> None:
-    for name, value in (
-        ("AS", address_space),
-        ("CPU", cpu),
-        ("FSIZE", 0),
-        ("CORE", 0),
-        ("NOFILE", 16),
-        ("MEMLOCK", 0),
-        ("MSGQUEUE", 0),
-    ):
-        limit = getattr(resource, f"RLIMIT_{name}", None)
-        if limit is not None:
-            hard = resource.getrlimit(limit)[1]
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(limit, (value, value))
+def limit(which: int, value: int) -> None:
+    """Lowers a limit, soft and hard, never above what it was."""
+    hard = resource.getrlimit(which)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(which, (value, value))
 
 
 def drop_root() -> None:
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
-    if os.getresuid() != (NOBODY,) * 3:
-        os._exit(70)
+    if os.getresuid() != (NOBODY,) * 3 or os.getresgid() != (NOBODY,) * 3:
+        raise OSError("root could not be dropped")
+
+
+def prove_closed() -> None:
+    """One live look at whether the filter holds; `autograder doctor` looks at the rest."""
+    try:
+        descriptor = os.open("/", os.O_RDONLY)
+    except PermissionError:
+        return
+    os.close(descriptor)
+    raise OSError("the system-call filter was accepted but does not hold")

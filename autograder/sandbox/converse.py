@@ -76,10 +76,10 @@ def converse(child: Child, payload: bytes, frames: Frames, accept: Callable, bud
             elif event & select.POLLNVAL:
                 raise ended(child)
     except WireError as error:
-        child.end()
+        child.discard()
         raise Failure(PROTOCOL, f"the process broke the grader's protocol ({error})") from None
     except _Overdue as overdue:
-        child.end()
+        child.discard()
         raise Failure(TIMEOUT, overdue.message) from None
 
 

@@ -190,7 +190,9 @@ class Program:
 @contextlib.contextmanager
 def world(program: Program, standins, refusal, *, own_imports=()):
     """Makes `import` see the submission's files and the stand-ins, and `__main__` its notebook, while it lasts."""
-    hidden = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in own_imports}
+    hidden = {}
+    if own_imports:
+        hidden = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in own_imports}
     hidden["__main__"] = sys.modules["__main__"]
     sys.modules["__main__"] = program.main
     sys.meta_path[:0] = [program, standins]

@@ -240,7 +240,7 @@ class SandboxSession:
         child, self._child = self._child, None
         if child is not None:
             with contextlib.suppress(SandboxError):
-                child.end()
+                child.discard()
         self._ended = self._ended or Failure(GRADER_ERROR, "the session is closed")
 
     def __enter__(self) -> SandboxSession:

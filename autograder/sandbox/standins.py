@@ -64,9 +64,9 @@ class Refusal(importlib.abc.MetaPathFinder):
             raise ModuleNotFoundError(
                 f"{root} is not available here: gradients are written by hand, with numpy alone", name=name
             )
-        if path is None and root not in sys.stdlib_module_names:
+        if path is None and name not in sys.builtin_module_names:
             raise ModuleNotFoundError(
-                f"No module named '{name}': the grader has numpy and the standard library only", name=name
+                f"No module named '{name}': the grader has numpy and most of the standard library", name=name
             )
 
 

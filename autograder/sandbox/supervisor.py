@@ -35,15 +35,15 @@ class SandboxError(RuntimeError):
 class Zygote:
     """One warm process that forks a child for every submission."""
 
-    def __init__(self, confined: bool):
-        self.confined = confined
+    def __init__(self, confined: bool, memory: int):
+        self.confined, self.memory = confined, memory
         self.process: subprocess.Popen | None = None
         self.control: socket.socket | None = None
 
     def start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).with_name("zygote.py"))]
-        command += [str(theirs.fileno()), str(Path(np.__file__).parents[1])]
+        command += [str(theirs.fileno()), str(Path(np.__file__).parents[1]), str(self.memory)]
         try:
             self.process = subprocess.Popen(
                 command,
@@ -79,11 +79,11 @@ class Zygote:
             return self.process.stderr.read()[-2000:].decode("utf-8", "replace").strip() or "no message"
         return "no message"
 
-    def fork(self, memory: int, cpu: float) -> Child:
+    def fork(self, cpu: float) -> Child:
         """A new child, on the other end of a fresh socket."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            request = REQUEST.pack(b"F", memory, int(cpu) + 1, self.confined)
+            request = REQUEST.pack(b"F", int(cpu) + 1, self.confined)
             socket.send_fds(self.control, [request], [theirs.fileno()])
             data, descriptors, _, _ = socket.recv_fds(self.control, ANSWER.size, 1)
         except OSError as error:
@@ -100,11 +100,18 @@ class Zygote:
 
     def reap(self, pid: int, grace: float) -> int:
         """Waits up to `grace` seconds for a child to end by itself, ends it, and returns its wait status."""
+        self._ask(REQUEST.pack(b"W", pid, int(grace * 1000)))
+        return self._answer()[2]
+
+    def discard(self, pid: int) -> None:
+        """Has a child ended and reaped, without waiting for it."""
+        self._ask(REQUEST.pack(b"D", pid, 0))
+
+    def _ask(self, request: bytes) -> None:
         try:
-            self.control.send(REQUEST.pack(b"W", pid, int(grace * 1000), 0))
+            self.control.send(request)
         except OSError as error:
             raise SandboxError(f"the zygote does not answer: {error}") from error
-        return self._answer()[2]
 
     def close(self) -> None:
         if self.control is not None:
@@ -146,14 +153,23 @@ class Child:
         except PermissionError:
             pass  # the zygote, its parent, does it when it reaps
 
-    def end(self, grace: float = 0.0) -> int:
+    def end(self, grace: float) -> int:
         """Ends the process if it does not end by itself within `grace` seconds; returns its wait status."""
         try:
-            if grace <= 0:
-                self.kill()
             return self.zygote.reap(self.pid, grace)
         finally:
-            self.sock.close()
-            if self.pidfd >= 0:
-                os.close(self.pidfd)
-                self.pidfd = -1
+            self._close()
+
+    def discard(self) -> None:
+        """Ends the process."""
+        self.kill()
+        try:
+            self.zygote.discard(self.pid)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self.sock.close()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1

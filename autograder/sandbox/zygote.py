@@ -1,8 +1,9 @@
 """The warm process from which every submission's process is forked: numpy imported once, no secret ever held.
 
-Run by file as `python -I -S -B zygote.py CONTROL NUMPY_FOLDER`. Each request on the control socket is one byte and a
-fixed structure: F forks a child on the descriptor that comes with it and answers with its pid and pidfd; W waits for a
-child that is dead or dying and answers with its wait status. The end of the control socket ends everything.
+Run by file as `python -I -S -B zygote.py CONTROL NUMPY_FOLDER MEMORY`. Each request on the control socket is one byte
+and a fixed structure: F forks a child on the descriptor that comes with it and answers with its pid and pidfd; W waits
+for a child that is dead or dying and answers with its wait status; D does the same and answers nothing. The end of the
+control socket ends everything.
 """
 
 import array
@@ -10,9 +11,7 @@ import contextlib
 import ctypes
 import gc
 import importlib
-import importlib.machinery
 import os
-import resource
 import signal
 import socket
 import struct
@@ -20,121 +19,103 @@ import sys
 import time
 import types
 
-REQUEST = struct.Struct("<cqqq")  # kind; for F: memory, cpu seconds, confine; for W: pid, grace in milliseconds
+REQUEST = struct.Struct("<cqq")  # kind; for F: CPU seconds, confine; for W and D: pid, grace in milliseconds
 ANSWER = struct.Struct("<cqq")
 WIRE = 3
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
+PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 
 
-class OnlyNumpy:
-    """Finds numpy in its folder and nothing else there."""
+def neighbours(numpy_folder: str):
+    """This folder's modules that a child runs, as a package of their own; returns (child, confine).
 
-    def __init__(self, folder):
-        self.folder = folder
-
-    def find_spec(self, name, path=None, target=None):
-        if path is None and name in ("numpy", "numpy.libs"):
-            return importlib.machinery.PathFinder.find_spec(name, [self.folder])
-        return None
-
-
-def preload(numpy_folder: str):
-    """Imports all that a submission may use, and this package's child under a name of its own; returns the child."""
-    import warnings
-
+    The package `autograder` itself is never imported here: a submission that imports it gets a stand-in.
+    """
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [path for path in sys.path if path not in ("", here) and "-packages" not in path]
     package = types.ModuleType("_grading")
     package.__path__ = [here]
     sys.modules["_grading"] = package
-    allowed = importlib.import_module("_grading.allowed")
-    finder = OnlyNumpy(numpy_folder)
-    sys.meta_path.insert(0, finder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name in allowed.NUMPY + allowed.STANDARD + allowed.LAZY:
-            with contextlib.suppress(ImportError):  # another version of Python or numpy
-                importlib.import_module(name)
-    warm_up()
-    child = importlib.import_module("_grading.child")
-    confine = importlib.import_module("_grading.confine")
-    sys.meta_path.remove(finder)
+    importlib.import_module("_grading.warm").import_allowed(numpy_folder)
+    child, confine = importlib.import_module("_grading.child"), importlib.import_module("_grading.confine")
     package.__path__ = []
+    sys.path[:] = []
+    sys.path_importer_cache.clear()
     return child, confine
 
 
-def warm_up() -> None:
-    """First uses that import lazily or allocate for good."""
-    import datetime
+class Zygote:
+    def __init__(self, control: socket.socket, numpy_folder: str, memory: int):
+        self.control = control
+        self.living: set[int] = set()
+        self.pid = os.getpid()
+        child, confine = neighbours(numpy_folder)
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(PR_SET_DUMPABLE, 0)
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+        with open("/proc/self/statm") as file:
+            mapped = int(file.read().split()[0]) * os.sysconf("SC_PAGESIZE")
+        confine.set_rlimits(mapped + memory)
+        self.confinement = confine.Confinement()
+        self.server = child.Server(WIRE)
+        os.chdir("/")
+        null = os.open("/dev/null", os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        os.close(null)
+        gc.collect()
+        gc.freeze()
 
-    import numpy as np
-
-    np.random.default_rng(0).normal(size=3)
-    np.random.seed(0)
-    np.linalg.svd(np.eye(3) @ np.ones((3, 3)))
-    np.einsum("ij,jk->ik", np.eye(3), np.eye(3), optimize=True)
-    np.testing.assert_allclose([1.0], [1.0])
-    repr(np.arange(3.0)), str(np.float32(1)), np.array2string(np.eye(2))
-    np.median([1.0, 2.0]), np.percentile([1.0, 2.0], 50), np.histogram([1.0, 2.0]), np.unique([1, 1])
-    datetime.datetime.strptime("2020", "%Y")
-    "x".encode("idna")
-
-
-def fork_child(child, confine, descriptor: int, memory: int, cpu: int, confined: bool, base: int) -> int:
-    parent = os.getpid()
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        if descriptor != WIRE:
-            os.dup2(descriptor, WIRE)
-        os.closerange(WIRE + 1, 1 << 16)
-        os.setsid()
-        ready = confine.confine(parent, base + memory, cpu, confined)
-        child.serve(WIRE, ready)
-    finally:
-        os._exit(70)
-
-
-def main() -> None:
-    control = socket.socket(fileno=int(sys.argv[1]))
-    libc = ctypes.CDLL(None, use_errno=True)
-    child, confine = preload(sys.argv[2])
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    libc.prctl(PR_SET_DUMPABLE, 0)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.chdir("/")
-    null = os.open("/dev/null", os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    os.close(null)
-    with open("/proc/self/statm") as file:
-        base = int(file.read().split()[0]) * os.sysconf("SC_PAGESIZE")
-    confine.prepare()
-    gc.collect()
-    gc.freeze()
-    control.sendall(ANSWER.pack(b"R", os.getpid(), base))
-    living: set[int] = set()
-    while True:
-        request, ancillary, _, _ = socket.recv_fds(control, REQUEST.size, 1)
-        if len(request) < REQUEST.size:
-            os._exit(0)
-        kind, first, second, third = REQUEST.unpack(request)
-        if kind == b"F":
-            pid = fork_child(child, confine, ancillary[0], first, second, bool(third), base)
-            os.close(ancillary[0])
-            living.add(pid)
-            try:
-                pidfd = os.pidfd_open(pid)
-            except (AttributeError, OSError):
-                control.sendall(ANSWER.pack(b"N", pid, 0))
+    def serve(self) -> None:
+        """Answers requests until the grader hangs up."""
+        self.control.sendall(ANSWER.pack(b"R", self.pid, 0))
+        while True:
+            request, descriptors, _, _ = socket.recv_fds(self.control, REQUEST.size, 1)
+            if len(request) < REQUEST.size:
+                return
+            kind, first, second = REQUEST.unpack(request)
+            if kind == b"F":
+                self.fork(descriptors[0], first, bool(second))
             else:
-                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))]
-                control.sendmsg([ANSWER.pack(b"F", pid, 0)], rights)
-                os.close(pidfd)
-        elif kind == b"W":
-            control.sendall(ANSWER.pack(b"W", first, reap(first, second / 1000, living)))
+                status = reap(first, second / 1000, self.living)
+                if kind == b"W":
+                    self.control.sendall(ANSWER.pack(b"W", first, status))
+
+    def fork(self, descriptor: int, cpu: int, confined: bool) -> None:
+        pid = os.fork()
+        if not pid:
+            self.become_child(descriptor, cpu, confined)
+        os.close(descriptor)
+        self.living.add(pid)
+        try:
+            pidfd = os.pidfd_open(pid)
+        except (AttributeError, OSError):  # Linux before 5.3: the pid has to do, which stays its own until it is reaped
+            self.control.sendall(ANSWER.pack(b"N", pid, 0))
+        else:
+            socket.send_fds(self.control, [ANSWER.pack(b"F", pid, 0)], array.array("i", [pidfd]))
+            os.close(pidfd)
+
+    def become_child(self, descriptor: int, cpu: int, confined: bool) -> None:
+        try:
+            os.dup2(descriptor, WIRE)
+            close_all_but(WIRE, *self.confinement.descriptors())
+            os.setsid()
+            try:
+                layers = self.confinement.apply(self.pid, cpu, confined)
+            except BaseException as error:
+                self.server.refuse(error)
+            else:
+                self.server.serve(layers)
+        finally:
+            os._exit(70)
+
+
+def close_all_but(*kept: int) -> None:
+    """Closes every descriptor above the standard three but these."""
+    start = 3
+    for descriptor in sorted(kept):
+        os.closerange(start, descriptor)
+        start = descriptor + 1
+    os.closerange(start, 1 << 20)
 
 
 def reap(pid: int, grace: float, living: set) -> int:
@@ -144,10 +125,11 @@ def reap(pid: int, grace: float, living: set) -> int:
     while not done and time.monotonic() < deadline:
         time.sleep(0.001)
         done, status = os.waitpid(pid, os.WNOHANG)
-    # the child leads its group, and its number is not given away while a member lives
+    # the child leads its group, whose number is not given away while a member lives
     for end in (os.kill, os.killpg):
         with contextlib.suppress(OSError):
-            end(pid, signal.SIGKILL)
+            if end is os.killpg or not done:
+                end(pid, signal.SIGKILL)
     if not done:
         _, status = os.waitpid(pid, 0)
     living.discard(pid)
@@ -166,12 +148,11 @@ def end_orphans(living: set) -> None:
         if not orphans:
             return
         for orphan in orphans:
-            try:
+            with contextlib.suppress(OSError):
                 os.kill(orphan, signal.SIGKILL)
                 os.waitpid(orphan, 0)
-            except OSError:
-                return
 
 
 if __name__ == "__main__":
-    main()
+    Zygote(socket.socket(fileno=int(sys.argv[1])), sys.argv[2], int(sys.argv[3])).serve()
+    os._exit(0)

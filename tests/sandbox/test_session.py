@@ -14,7 +14,7 @@ X = np.linspace(-1.0, 1.0, 6).reshape(2, 3)
 
 @pytest.fixture(scope="module")
 def box():
-    with Sandbox(Limits(definitions=3.0, call=0.5, call_wall=1.0, total_wall=20.0), confine="none") as sandbox:
+    with Sandbox(Limits(definitions=3.0, call=0.5, call_wall=1.0, total_wall=20.0), confine="full") as sandbox:
         yield sandbox
 
 
