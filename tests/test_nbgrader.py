@@ -1,0 +1,283 @@
+"""nbgrader's own commands in a course that `autograder course` made: trusted scores, and nothing that stops a batch."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from autograder.catalogue import load_catalogue
+from autograder.nbgrader_course import make_course
+
+ROOT = Path(__file__).parent.parent
+A = "02_layers"
+FULL = 12.0
+SECRET = "5e" * 32
+
+
+def nbgrader(course, *arguments, code=0):
+    """Runs one of nbgrader's commands in the course directory and returns what it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *arguments],
+        cwd=course,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"AUTOGRADER_SECRET": SECRET},
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+    )
+    assert code == done.returncode, done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    """A course with its assignment generated, and nothing handed in yet."""
+    course = tmp_path_factory.mktemp("nbgrader") / "course"
+    make_course(load_catalogue(ROOT / "solutions"), ROOT / "assignments", course)
+    nbgrader(course, "generate_assignment", A)
+    return course
+
+
+@pytest.fixture(scope="module")
+def solved(released):
+    """The answer cells of the instructor's notebook, by function."""
+    notebook = json.loads((released / "source" / A / f"{A}.ipynb").read_text())
+    return {
+        cell["id"]: cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code" and cell["metadata"].get("nbgrader", {}).get("solution")
+    }
+
+
+# Handing in -----------------------------------------------------------------------------------------------------------
+
+
+def hand_in(course, student, answers=None, change=None):
+    """Submits the released assignment with these answers, the notebook changed by `change(notebook, cells by id)`."""
+    folder = course / "submitted" / student / A
+    shutil.copytree(course / "release" / A, folder)
+    notebook = json.loads((folder / f"{A}.ipynb").read_text())
+    cells = {cell["id"]: cell for cell in notebook["cells"]}
+    for name, source in (answers or {}).items():
+        cells[name]["source"] = source
+    if change:
+        change(notebook, cells)
+    (folder / f"{A}.ipynb").write_text(json.dumps(notebook))
+    return folder
+
+
+def averaged(solved):
+    """The most frequent mistake: dw and db averaged over the batch."""
+    text = solved["affine_backward"]
+    wrong = text.replace("rows.T @ dout", "rows.T @ dout / len(x)").replace("dout.sum(axis=0)", "dout.mean(axis=0)")
+    assert wrong.count("len(x)") == wrong.count("mean(axis=0)") == 1
+    return solved | {"affine_backward": wrong}
+
+
+def duplicate_graded_cell(notebook, cells):
+    notebook["cells"].append(dict(cells["check_tanh_forward"]))
+
+
+def duplicate_answer_cell(notebook, cells):
+    notebook["cells"].insert(0, cells["tanh_forward"] | {"source": "def tanh_forward(x):\n    return x, x"})
+
+
+def skip_execution(notebook, cells):
+    for cell in notebook["cells"]:
+        cell["metadata"]["tags"] = ["skip-execution", "remove-cell"]
+
+
+def only_answers(notebook, cells):
+    notebook["cells"] = [cell for cell in notebook["cells"] if cell["id"] in ("tanh_forward", "tanh_backward")]
+    notebook["cells"].insert(0, {"cell_type": "code", "source": "import numpy as np", "metadata": {}, "outputs": []})
+
+
+def no_cells(notebook, cells):
+    notebook["cells"] = []
+
+
+def retyped(notebook, cells):
+    cells["check_tanh_forward"].update(cell_type="markdown")
+    cells["affine_forward"].update(cell_type="raw")
+
+
+def worth_a_thousand(notebook, cells):
+    for cell in notebook["cells"]:
+        if "nbgrader" in cell["metadata"]:
+            cell["metadata"]["nbgrader"] |= {"points": 1000, "solution": False, "locked": False, "grade": True}
+
+
+def forged_outputs(notebook, cells):
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            data = {"text/plain": "12.0"}
+            cell["outputs"] = [{"output_type": "execute_result", "data": data, "metadata": {}, "execution_count": 1}]
+
+
+def another_kernel(notebook, cells):
+    notebook["metadata"] = {"kernelspec": {"name": "ir", "display_name": "R", "language": "R"}}
+
+
+def metadata_of_another_age(notebook, cells):
+    notebook["metadata"] = []
+    for cell in notebook["cells"]:
+        if "nbgrader" in cell["metadata"]:
+            cell["metadata"]["nbgrader"] |= {"schema_version": 99, "checksum": 3, "extra": {}}
+        cell.pop("id")
+
+
+def version_3(notebook, cells):
+    old = [{"cell_type": c["cell_type"], "input": c["source"], "metadata": c["metadata"]} for c in notebook["cells"]]
+    notebook.clear()
+    notebook.update({"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": old}]})
+
+
+def lone_surrogates(notebook, cells):
+    cells["why_sum"]["source"] = "half a letter: \ud800, and a bell: \x07"
+
+
+def helper_cell(notebook, cells):
+    """The answers call a function of a cell that the student added."""
+    for name in ("tanh_forward", "sigmoid_forward"):
+        cells[name]["source"] = cells[name]["source"].replace("np.", "numbers.")
+    notebook["cells"].insert(
+        1, {"cell_type": "code", "source": "import numpy as numbers", "metadata": {}, "outputs": []}
+    )
+
+
+def prints_a_warning(notebook, cells):
+    cells["tanh_forward"]["source"] += "\nimport sys, warnings\nwarnings.warn('look')\nprint('noise', file=sys.stderr)"
+
+
+# One class, with everything that has ever stopped a batch ------------------------------------------------------------
+
+# student -> points; the submissions are made below.
+EXPECTED = {
+    "perfect": FULL,
+    "untouched": 0.0,
+    "averaged": 10.0,  # of 3 points for dx, dw and db, dx earns its third
+    "duplicated graded cell": FULL,
+    "duplicated answer cell": FULL - 3.0,  # the first that was filled in counts: x itself, and so its backward
+    "skip-execution": 0.0,
+    "only tanh": 3.0,
+    "no cells": 0.0,
+    "retyped": FULL - 5.0,  # an answer cell that is no code cell is no code
+    "worth a thousand": 0.0,
+    "forged outputs": 0.0,
+    "another kernel": FULL,
+    "metadata of another age": FULL,
+    "version 3": FULL,
+    "lone surrogates": FULL,
+    "helper cell": FULL,
+    "prints a warning": FULL,
+    "renamed": FULL,
+    "not a notebook": 0.0,
+    "0 bytes": 0.0,
+    "binary": 0.0,
+    "latin-1": 0.0,
+    "nested too deep": 0.0,
+    "a list": 0.0,
+    "a folder for a notebook": 0.0,
+    "no notebook": 0.0,
+    "empty folder": 0.0,
+    "files only": FULL,
+    "links and pipes": FULL,
+    "bad timestamp": FULL,
+    "timestamp is a folder": FULL,
+    "loops forever": FULL - 2.0,
+    "exits": FULL - 2.0,
+    'o\'brien, "ann" – żółć': FULL,
+    "=1+1": FULL,
+    "a+b": FULL,
+}
+
+
+@pytest.fixture(scope="module")
+def graded(released, solved):
+    """The class, handed in and autograded in one batch by the plain command."""
+    give = lambda student, answers=None, change=None: hand_in(released, student, answers, change)  # noqa: E731
+    give("perfect", solved)
+    give("untouched")
+    give("averaged", averaged(solved))
+    give("duplicated graded cell", solved, duplicate_graded_cell)
+    give("duplicated answer cell", solved, duplicate_answer_cell)
+    give("skip-execution", {}, skip_execution)
+    give("only tanh", solved, only_answers)
+    give("no cells", solved, no_cells)
+    give("retyped", solved, retyped)
+    give("worth a thousand", {}, worth_a_thousand)
+    give("forged outputs", {}, forged_outputs)
+    give("another kernel", solved, another_kernel)
+    give("metadata of another age", solved, metadata_of_another_age)
+    give("version 3", solved, version_3)
+    give("lone surrogates", solved, lone_surrogates)
+    give("helper cell", solved, helper_cell)
+    give("prints a warning", solved, prints_a_warning)
+    folder = give("renamed", solved)
+    (folder / f"{A}.ipynb").rename(folder / "my homework (1).ipynb")
+    for student, data in {
+        "not a notebook": b"{",
+        "0 bytes": b"",
+        "binary": bytes(range(256)) * 40,
+        "latin-1": '{"cells": [{"cell_type": "markdown", "source": "très"}]}'.encode("latin-1"),
+        "nested too deep": b"[" * 100_000,
+        "a list": b'[{"cells": 3}, 4]',
+    }.items():
+        (give(student) / f"{A}.ipynb").write_bytes(data)
+    folder = give("a folder for a notebook")
+    (folder / f"{A}.ipynb").unlink()
+    (folder / f"{A}.ipynb" / "inside").mkdir(parents=True)
+    (folder / f"{A}.ipynb" / "inside" / "x.txt").write_text("")
+    (give("no notebook") / f"{A}.ipynb").unlink()
+    (released / "submitted" / "empty folder" / A).mkdir(parents=True)
+    folder = give("files only")
+    for path in (ROOT / "solutions").glob("*.py"):
+        shutil.copy(path, folder / "layers")
+    folder = give("links and pipes", solved)
+    (folder / "dangling").symlink_to("/nowhere")
+    (folder / "passwords.txt").symlink_to("/etc/passwd")
+    (folder / "loop").symlink_to(folder)
+    os.mkfifo(folder / "pipe.py")
+    (give("bad timestamp", solved) / "timestamp.txt").write_bytes(b"\xff\xfe the day after tomorrow")
+    (give("timestamp is a folder", solved) / "timestamp.txt").mkdir()
+    give("loops forever", solved | {"tanh_backward": "def tanh_backward(dout, cache):\n    while True: pass"})
+    give("exits", solved | {"tanh_backward": "import os\ndef tanh_backward(dout, cache):\n    os._exit(0)"})
+    for student in ('o\'brien, "ann" – żółć', "=1+1", "a+b"):
+        give(student, solved)
+    nbgrader(released, "autograde", A)
+    return released
+
+
+@pytest.fixture(scope="module")
+def scores(graded):
+    """student -> (automatic score, its maximum), from the gradebook."""
+    with Gradebook(f"sqlite:///{graded}/gradebook.db") as gradebook:
+        return {
+            s.student.id: (
+                sum(g.auto_score or 0 for n in s.notebooks for g in n.grades),
+                sum(g.max_score_gradecell for n in s.notebooks for g in n.grades if g.cell_type == "code"),
+            )
+            for s in gradebook.assignment_submissions(A)
+        }
+
+
+def autograded(course, student):
+    return nbformat.read(course / "autograded" / student / A / f"{A}.ipynb", as_version=4)
+
+
+@pytest.mark.parametrize("student", EXPECTED)
+def test_a_submission_earns_what_its_mathematics_earns(scores, student):
+    """Whatever the notebook looks like, in one batch, read back from the gradebook."""
+    assert (EXPECTED[student], FULL) == pytest.approx(scores[student])
+
+
+def test_every_submission_is_in_the_gradebook(graded, scores):
+    """None was passed over, and each has a page."""
+    assert set(EXPECTED) == set(scores) == {p.name for p in (graded / "submitted").iterdir()}
+    assert len(EXPECTED) == len(list((graded / "autograded").glob(f"*/{A}/{A}.ipynb")))
