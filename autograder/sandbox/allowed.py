@@ -6,12 +6,12 @@ docs/security.md lists them for instructors; a test holds the two together.
 _STANDARD = """
 abc argparse array ast atexit base64 bisect builtins calendar cmath collections collections.abc colorsys
 concurrent.futures concurrent.futures.thread contextlib copy copyreg csv ctypes dataclasses datetime decimal difflib
-dis doctest enum errno fnmatch fractions functools gc getpass glob gzip hashlib heapq html importlib importlib.metadata
-importlib.resources importlib.util inspect io itertools json keyword linecache locale logging logging.handlers math
-mmap multiprocessing numbers opcode operator os os.path pathlib pickle pkgutil platform pprint queue random re reprlib
-sched secrets select selectors shlex shutil signal socket stat statistics string stringprep struct subprocess symtable
-sys sysconfig tempfile textwrap threading time timeit token tokenize traceback types typing unicodedata unittest
-unittest.mock urllib.parse uuid warnings weakref zipfile zlib zoneinfo
+dis doctest enum errno fnmatch fractions functools gc getpass glob gzip hashlib heapq html importlib
+importlib.metadata importlib.resources importlib.util inspect io itertools json keyword linecache locale logging
+logging.handlers math mmap multiprocessing numbers opcode operator os os.path pathlib pickle pkgutil platform pprint
+queue random re reprlib resource sched secrets select selectors shlex shutil signal socket stat statistics string
+stringprep struct subprocess symtable sys sysconfig tempfile textwrap threading time timeit token tokenize traceback
+types typing unicodedata unittest unittest.mock urllib.parse uuid warnings weakref zipfile zlib zoneinfo
 """
 _NUMPY = """
 numpy numpy.char numpy.core numpy.ctypeslib numpy.dtypes numpy.exceptions numpy.fft numpy.lib numpy.lib.array_utils

@@ -9,6 +9,7 @@ from . import wire
 from .converse import Budget, Failure, converse
 from .session import SandboxSession
 from .supervisor import Child, SandboxError, Zygote
+from .support import unsupported
 
 READY_TIMEOUT = 20.0
 LAYERS = ("seccomp", "landlock", "rlimits", "user")
@@ -25,6 +26,8 @@ class Sandbox:
         self._zygote: Zygote | None = None
 
     def __enter__(self) -> Sandbox:
+        if self.confined and (reason := unsupported()):
+            raise SandboxError(reason)
         self._spawn().discard()
         return self
 
@@ -38,14 +41,17 @@ class Sandbox:
 
     def open(self, sources: Sequence[Source], names: Sequence[str]) -> SandboxSession:
         """A session over one submission: its sources are run, `definitions` says what was found of `names`."""
-        return SandboxSession(self._spawn, sources, names, self.limits)
+        return SandboxSession(self._spawn, self.close, sources, names, self.limits)
 
     def _spawn(self) -> Child:
         """A child that has said READY; a zygote that died or stalls is started again, once."""
+        fresh = self._zygote is None
         try:
             return self._try_spawn()
         except SandboxError:
             self.close()
+            if fresh:
+                raise
             return self._try_spawn()
 
     def _try_spawn(self) -> Child:

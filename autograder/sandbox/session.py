@@ -32,10 +32,14 @@ MAX_PROGRESS = 100_000
 
 
 class SandboxSession:
-    """A `calls.Session` over one confined child at a time; `spawn()` gives a child that has said READY."""
+    """A `calls.Session` over one confined child at a time.
 
-    def __init__(self, spawn, sources: Sequence[Source], names: Sequence[str], limits: Limits):
-        self._spawn, self._limits, self._names = spawn, limits, tuple(names)
+    `spawn()` gives a child that has said READY; `restart()` ends a zygote that died or stalls, so that the next starts.
+    """
+
+    def __init__(self, spawn, restart, sources: Sequence[Source], names: Sequence[str], limits: Limits):
+        self._spawn, self._restart, self._limits, self._names = spawn, restart, limits, tuple(names)
+        self._restarted = False
         self._sources = tuple(sources)
         self._load_body = tuple((s.label, s.text, s.module, s.answers, s.untouched, s.runs) for s in self._sources)
         self._child: Child | None = None
@@ -61,6 +65,8 @@ class SandboxSession:
             except Failure as failure:
                 last, place = failure, self._place
                 self._note(failure)
+                if self._retries(failure):
+                    continue
                 if failure.status in (FORBIDDEN, PROTOCOL, GRADER_ERROR) or place is None or place in self._skipped:
                     break
                 self._skipped[place] = failure
@@ -183,7 +189,8 @@ class SandboxSession:
         try:
             self._converse(child, payload, accept, budget)
         except Failure as failure:
-            replies.append(self._struck(segment[len(replies) - base], failure))
+            if not self._retries(failure):
+                replies.append(self._struck(segment[len(replies) - base], failure))
         else:
             if cpu is not None and child.cpu() - before > cpu:
                 replies[-1] = _failed(
@@ -226,6 +233,14 @@ class SandboxSession:
             self._child = None
             raise Failure(GRADER_ERROR, f"the sandbox failed: {error}") from error
 
+    def _retries(self, failure: Failure) -> bool:
+        """Whether the sandbox itself failed for the first time: then a new zygote gets a second try."""
+        if failure.status != GRADER_ERROR or self._restarted:
+            return False
+        self._restarted = True
+        self._restart()
+        return True
+
     def _note(self, failure: Failure) -> None:
         self.forbidden |= failure.status == FORBIDDEN
         self.protocol |= failure.status == PROTOCOL
@@ -235,6 +250,11 @@ class SandboxSession:
 
     def _deadline(self) -> float:
         return self._started + self._limits.total_wall - self._spent
+
+    @property
+    def sees_cpu(self) -> bool:
+        """Whether the kernel tells this process what CPU time the child uses."""
+        return self._child is not None and self._child.cpu() > 0
 
     def close(self) -> None:
         child, self._child = self._child, None

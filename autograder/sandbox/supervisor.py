@@ -41,7 +41,7 @@ class Zygote:
         self.control: socket.socket | None = None
 
     def start(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).with_name("zygote.py"))]
         command += [str(theirs.fileno()), str(Path(np.__file__).parents[1]), str(self.memory)]
         try:
