@@ -1,18 +1,23 @@
 """nbgrader's own commands in a course that `autograder course` made: trusted scores, and nothing that stops a batch."""
 
+import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbgrader.api import Gradebook
 
+from autograder.answer_key import full_key
 from autograder.catalogue import load_catalogue
 from autograder.nbgrader_course import make_course
+from autograder.secret import seed_for
 
 ROOT = Path(__file__).parent.parent
 A = "02_layers"
@@ -157,6 +162,13 @@ def prints_a_warning(notebook, cells):
 
 # One class, with everything that has ever stopped a batch ------------------------------------------------------------
 
+# Text and code that would act on the page of whoever reads it.
+SCRIPTS = {
+    "why_sum": "A sum, $a < b$, **because** <script>alert(1)</script> <img src=x onerror=alert(2)> "
+    "[x](javascript:alert(3)) <a href='data:text/html,x'>y</a> <iframe src='//evil'></iframe> ![p](http://evil/p.png)",
+    "tanh_backward": "def tanh_backward(dout, cache):\n    raise ValueError('<script>alert(4)</script>')",
+}
+
 # student -> points; the submissions are made below.
 EXPECTED = {
     "perfect": FULL,
@@ -193,6 +205,7 @@ EXPECTED = {
     "loops forever": FULL - 2.0,
     "exits": FULL - 2.0,
     'o\'brien, "ann" – żółć': FULL,
+    "writes a script": FULL - 2.0,
     "=1+1": FULL,
     "a+b": FULL,
 }
@@ -250,6 +263,7 @@ def graded(released, solved):
     give("exits", solved | {"tanh_backward": "import os\ndef tanh_backward(dout, cache):\n    os._exit(0)"})
     for student in ('o\'brien, "ann" – żółć', "=1+1", "a+b"):
         give(student, solved)
+    give("writes a script", solved | SCRIPTS)
     nbgrader(released, "autograde", A)
     return released
 
@@ -281,3 +295,127 @@ def test_every_submission_is_in_the_gradebook(graded, scores):
     """None was passed over, and each has a page."""
     assert set(EXPECTED) == set(scores) == {p.name for p in (graded / "submitted").iterdir()}
     assert len(EXPECTED) == len(list((graded / "autograded").glob(f"*/{A}/{A}.ipynb")))
+
+
+# What people read ----------------------------------------------------------------------------------------------------
+
+
+def report_of(notebook, function):
+    """The text of the report in a function's graded cell."""
+    cell = next(c for c in notebook.cells if c.id == f"check_{function}")
+    assert [o.output_type for o in cell.outputs] == ["display_data", "execute_result"]
+    return cell.outputs[0].data["text/plain"]
+
+
+def test_the_mistake_is_named_in_the_graded_cell(graded):
+    """The averaged gradient's cell says so, and ends with its points."""
+    notebook = autograded(graded, "averaged")
+    report = report_of(notebook, "affine_backward")
+    assert "affine_backward: dw is wrong in" in report
+    assert "averaged over the batch where the gradient is a sum" in report
+    assert next(c for c in notebook.cells if c.id == "check_affine_backward").outputs[1].data["text/plain"] == "1.0"
+    assert "affine_forward: passed." in report_of(notebook, "affine_forward")
+
+
+@pytest.mark.parametrize(
+    ("student", "reason"),
+    [
+        ("not a notebook", "not a notebook: it is not JSON"),
+        ("0 bytes", "not a notebook: it is empty"),
+        ("nested too deep", "not a notebook: it is nested too deep"),
+        ("empty folder", "there is no notebook and no .py file here"),
+        ("duplicated answer cell", "the answer cell of tanh_forward occurs 2 times"),
+    ],
+)
+def test_what_could_not_be_read_says_why(graded, student, reason):
+    """The reason stands on the page, in the student's cells or above them."""
+    page = json.dumps(autograded(graded, student), ensure_ascii=False)
+    assert reason in page
+
+
+def test_what_was_tampered_with_is_as_it_was_released(graded):
+    """Tags, metadata, points, outputs and cell types of a submission do not reach the page that people read."""
+    released = nbformat.read(graded / "release" / A / f"{A}.ipynb", as_version=4)
+    names = "skip-execution worth a thousand,forged outputs,no cells,metadata of another age,version 3,retyped"
+    for student in names.replace(" worth", ",worth").split(","):
+        notebook = autograded(graded, student)
+        cells = [c for c in notebook.cells if "nbgrader" in c.metadata or c.cell_type == "markdown"]
+        stamps = [(c.id, c.cell_type, c.metadata) for c in cells if "About this" not in c.source]
+        expected = [c for c in released.cells if "nbgrader" in c.metadata or c.cell_type == "markdown"]
+        assert [(c.id, c.cell_type, c.metadata) for c in expected] == stamps
+        assert released.metadata == notebook.metadata
+
+
+def test_helper_cells_are_shown_at_the_end(graded):
+    """What was graded can be read: code that the student added stands below the released cells."""
+    *_, heading, cell = autograded(graded, "helper cell").cells
+    assert (heading.source, cell.source) == ("## Other cells of this submission", "import numpy as numbers")
+
+
+def test_nothing_strange_is_copied_along(graded):
+    """Links and pipes stay where they were handed in; files that students wrote survive beside the notebook."""
+    copied = {p.name for p in (graded / "autograded" / "links and pipes" / A).iterdir()}
+    assert copied == {f"{A}.ipynb", "layers"}
+    mine = graded / "autograded" / "files only" / A / "layers" / "tanh.py"
+    assert "np.tanh(x)" in mine.read_text()
+
+
+@pytest.fixture(scope="module")
+def feedback(graded):
+    """The pages of the students whose names begin with a w or an a, as nbgrader makes them."""
+    nbgrader(graded, "generate_feedback", A, "--CourseDirectory.student_id=[aw]*")
+    return {p.parent.parent.name: p.read_text() for p in (graded / "feedback").glob(f"*/{A}/{A}.html")}
+
+
+def test_feedback_shows_the_report(feedback):
+    """Score, headline, evidence, hint: all on the student's page."""
+    page = feedback["averaged"]
+    assert f"{A} (Score: 10.0 / " in page
+    for part in ("dw is wrong in", "numerical gradient", "averaged over the batch", "1 of 3 points"):
+        assert part in page
+
+
+def test_nothing_a_student_wrote_acts_on_the_page(feedback):
+    """Scripts, handlers, frames and strange links are text or gone; emphasis and formulas stay."""
+    page = feedback["writes a script"]
+    body = page[page.index("<body") :]
+    for bad in ("<script>alert", "onerror", "javascript:", "data:text", "<iframe", "//evil"):
+        assert bad not in re.sub(r"&lt;.*?&gt;", "", body), bad
+    assert "<strong>because</strong>" in body
+    assert "$a &lt; b$" in body
+
+
+def test_no_hidden_value_reaches_a_page(graded, feedback):
+    """Hidden inputs and expected values stand in no autograded notebook and on no feedback page."""
+    searched = 0
+    for student in ("averaged", "untouched", "perfect", "writes a script"):
+        page = (graded / "autograded" / student / A / f"{A}.ipynb").read_text() + feedback.get(student, "")
+        for exercise in load_catalogue(ROOT / "solutions").exercises(A):
+            seed = seed_for(bytes.fromhex(SECRET), student, exercise.name)
+            for question in full_key(exercise, seed).questions:
+                if not question.hidden:
+                    continue
+                arrays = [a for a in (*question.args, question.dout) if isinstance(a, np.ndarray)]
+                arrays += [a for values in question.expected.values() for a in values]
+                for value in (v for a in arrays for v in np.ravel(a)[:20] if abs(v) > 1e-3 and v != round(v, 2)):
+                    searched += 1
+                    assert repr(float(value))[:7] not in page
+    assert searched > 1000
+
+
+def test_the_export_is_proper_csv(graded):
+    """Every student has one row of eleven columns, names with commas and quotes included."""
+    nbgrader(graded, "export")
+    with open(graded / "grades.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    scores = {row["student_id"]: float(row["score"]) for row in rows}
+    assert scores == pytest.approx(EXPECTED)
+    assert all(None not in row and None not in row.values() for row in rows)
+
+
+def test_autograding_again_changes_nothing(graded, scores):
+    """A forced second run gives every submission the same score: hidden inputs belong to the student."""
+    nbgrader(graded, "autograde", A, "--force", "--CourseDirectory.student_id=[anpw]*")
+    with Gradebook(f"sqlite:///{graded}/gradebook.db") as gradebook:
+        again = {s.student.id: s.score for s in gradebook.assignment_submissions(A)}
+    assert {student: score for student, (score, _) in scores.items()} == again

@@ -1,4 +1,4 @@
-"""What makes nbgrader's `autograde` trustworthy, by its public configuration alone.
+"""Trusted scores: what `nbgrader autograde` does differently in our courses.
 
     exporter_class            SubmissionExporter: reads whatever was handed in, and holds what a batch shares
     sanitize_preprocessors    SANITIZE: `Rebuild` takes the released notebook and the student's answers, nothing else
@@ -11,28 +11,21 @@ No code of a student runs in the process of nbgrader, and no kernel is started.
 
 from __future__ import annotations
 
-import fnmatch
-import glob
 import html
-import json
 import os
-import re
-import stat
 import weakref
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.converters import Autograde, GenerateAssignment
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from nbgrader.api import Gradebook
+from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import (
     AssignLatePenalties,
     CheckCellMetadata,
-    ClearSolutions,
     NbGraderPreprocessor,
     SaveAutoGrades,
 )
@@ -42,45 +35,14 @@ from traitlets import Bool, Unicode
 from autograder.calls import GRADER_ERROR
 from autograder.catalogue import load_catalogue
 from autograder.grading import Grader
+from autograder.nbgrader_plugin.intake import read_plain, take_every_submission
+from autograder.release import answer_stubs
 from autograder.render import inert, to_html, to_text
 from autograder.report import FunctionReport, SubmissionReport
 from autograder.secret import course_secret
-from autograder.submission import MAX_NOTEBOOK, Submission, read_submission
+from autograder.submission import Submission, read_submission
 
-FUNCTION = re.compile(r"^def (\w+)", re.MULTILINE)
 CHECK = "check_"
-SHOWN = 100_000  # characters of one cell that a page shows
-# Control characters, lone surrogates and the marks that reorder a line, none of which belongs on a page.
-UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-
-
-class NamedStubs(ClearSolutions):
-    """Replaces a solution by a line that says which function is still to be written.
-
-    A question that a person grades keeps its text; only a model answer between markers is taken out of it.
-    """
-
-    def preprocess_cell(self, cell, resources, cell_index):
-        if cell.cell_type == "markdown" and self.begin_solution_delimeter not in cell.source:
-            return cell, resources
-        function = FUNCTION.search(cell.source)
-        what = f"Need to implement {function[1]}" if function else "Need to write this cell"
-        self.code_stub = {"python": f'raise NotImplementedError("{what}")'}
-        return super().preprocess_cell(cell, resources, cell_index)
-
-
-class UnbreakableCourse(CourseDirectory):
-    """A course directory in which nothing that was handed in can stop a batch."""
-
-    def get_existing_timestamp(self, dest_path):
-        path = os.path.join(dest_path, "timestamp.txt")
-        if not _is_small_file(path, 1000):
-            return None
-        try:
-            return super().get_existing_timestamp(dest_path)
-        except Exception:  # no date, a date of another era, not text: the parsers raise what they like
-            self.log.warning("%s holds no time; the submission counts as in time", path)
-            return None
 
 
 class SubmissionExporter(NotebookExporter):
@@ -100,7 +62,7 @@ class SubmissionExporter(NotebookExporter):
         self._open = ExitStack()
         weakref.finalize(self, self._open.close)
         if isinstance(self.parent, Autograde):
-            _take_every_submission(self.parent)
+            take_every_submission(self.parent)
 
     @property
     def coursedir(self) -> CourseDirectory:
@@ -130,8 +92,6 @@ class SubmissionExporter(NotebookExporter):
     def _grader(self, assignment: str) -> tuple[Grader, dict[str, str]]:
         """The batch's warm grader, and the answer cells as they were handed out."""
         if assignment not in self._graders:
-            from autograder.release import answer_stubs  # it imports this module
-
             catalogue = load_catalogue(self.solutions)
             confine = "none" if self.accept_weak_sandbox else "full"
             grader = Grader(catalogue, assignment, secret=course_secret(self.solutions), confine=confine)
@@ -153,9 +113,12 @@ class Rebuild(NbGraderPreprocessor):
         rebuilt = nbformat.read(os.path.join(folder, f"{names['notebook']}.ipynb"), as_version=4)
         shown = {cell.source.strip() for cell in rebuilt.cells} | {""}
         for cell in filter(is_solution, rebuilt.cells):
-            given = [c.source for c in nb.cells if c.metadata.grade_id == cell.metadata.nbgrader.grade_id]
+            given = [c for c in nb.cells if c.metadata.grade_id == cell.metadata.nbgrader.grade_id]
             # Of a cell that was copied, the one that is graded: the first that was filled in.
-            cell.source = next((text for text in given if text.strip() not in shown), cell.source)
+            answer = next((c for c in given if c.source.strip() not in shown), cell)
+            cell.source = answer.source
+            if cell.cell_type == "markdown" and answer.get("attachments"):
+                cell.attachments = answer.attachments
             shown.add(cell.source.strip())
         others = [c for c in nb.cells if c.cell_type == "code" and c.source.strip() not in shown]
         if others:
@@ -199,8 +162,6 @@ class AskForReview(NbGraderPreprocessor):
         return nb, resources
 
 
-# nbgrader's own steps from a source notebook to the released one, with our stubs.
-RELEASE = [NamedStubs if step is ClearSolutions else step for step in GenerateAssignment.preprocessors.default()]
 SANITIZE = [Rebuild, CheckCellMetadata]
 GRADE = [TrustedGrade, SaveAutoGrades, AskForReview, AssignLatePenalties, CheckCellMetadata]
 
@@ -223,80 +184,3 @@ def _remarks(remarks: tuple[str, ...]) -> str:
     """Remarks about the whole submission, as HTML in which nothing a student wrote can act."""
     items = "".join(f"<li>{html.escape(inert(remark))}</li>" for remark in remarks)
     return f"<div><strong>About this submission</strong><ul>{items}</ul></div>"
-
-
-# Reading what may be anything ----------------------------------------------------------------------------------------
-
-
-def read_plain(path: Path) -> nbformat.NotebookNode:
-    """The cells of a notebook as text, each with its grade_id; no cells where there is no notebook to be read.
-
-    A notebook of another name is taken where the one of this name is missing, as grading does.
-    """
-    if not _is_small_file(path, MAX_NOTEBOOK):
-        others = [p for p in path.parent.rglob("*.ipynb") if _is_small_file(p, MAX_NOTEBOOK)]
-        path = min(others, key=lambda p: (len(p.parts), str(p)), default=None)
-    try:
-        data = json.loads(path.read_bytes().decode("utf-8", "replace"), strict=False) if path else {}
-        raw = data["cells"] if "cells" in data else [cell for sheet in data["worksheets"] for cell in sheet["cells"]]
-        return new_notebook(cells=[_plain_cell(cell) for cell in raw if isinstance(cell, dict)])
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return new_notebook()  # what is wrong with it, the report says
-
-
-def _plain_cell(cell: dict) -> nbformat.NotebookNode:
-    source = cell.get("source", cell.get("input", ""))
-    source = "".join(line for line in source if isinstance(line, str))  # a list of lines, or a string
-    source = UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", source)
-    if len(source) > SHOWN:
-        source = f"{source[:SHOWN]}\n# ... {len(source) - SHOWN} more characters"
-    stamp = cell.get("metadata")
-    stamp = stamp.get("nbgrader") if isinstance(stamp, dict) else None
-    grade_id = stamp.get("grade_id") if isinstance(stamp, dict) else None
-    new = new_code_cell if cell.get("cell_type") == "code" else new_markdown_cell
-    return new(source, metadata={"grade_id": grade_id if isinstance(grade_id, str) else None})
-
-
-def _take_every_submission(converter: Autograde) -> None:
-    """Has `autograde` take every folder that was handed in, with the notebooks that were released.
-
-    nbgrader would pass over a folder without a notebook, and fail on one whose notebook has another name or beside
-    which lies something that cannot be copied. A released notebook that is missing is read as an empty one.
-    """
-    course = converter.coursedir
-    released = _released_notebooks(course)
-    if not released:
-        return  # nbgrader says by itself that the assignment was not generated
-    folders = glob.glob(course.format_path(course.submitted_directory, course.student_id, course.assignment_id))
-    converter.assignments = {folder: [os.path.join(folder, f"{name}.ipynb") for name in released] for folder in folders}
-    unbreakable = UnbreakableCourse(parent=course.parent)
-    for name in course.trait_names(config=True):
-        setattr(unbreakable, name, getattr(course, name))
-    unbreakable.ignore = [*course.ignore, *(glob.escape(path) for folder in folders for path in _uncopyable(folder))]
-    converter.coursedir = unbreakable
-
-
-def _released_notebooks(course: CourseDirectory) -> list[str]:
-    with Gradebook(course.db_url, course.course_id) as gradebook:
-        try:
-            names = [notebook.name for notebook in gradebook.find_assignment(course.assignment_id).notebooks]
-        except MissingEntry:
-            names = []
-    return fnmatch.filter(sorted(names), course.notebook_id)
-
-
-def _uncopyable(folder: str) -> Iterator[str]:
-    """What must not be copied along: links and devices, and folders that stand where a notebook will be written."""
-    for here, folders, files in os.walk(folder):
-        yield from (os.path.join(here, name) for name in folders if name.endswith(".ipynb"))
-        for path in (os.path.join(here, name) for name in (*folders, *files)):
-            if os.path.islink(path) or not (os.path.isdir(path) or os.path.isfile(path)):
-                yield path
-
-
-def _is_small_file(path: str | Path, limit: int) -> bool:
-    try:
-        status = os.lstat(path)
-    except (OSError, ValueError):
-        return False
-    return stat.S_ISREG(status.st_mode) and status.st_size <= limit

@@ -1,0 +1,40 @@
+"""Markdown that a student wrote, as HTML that cannot act: for feedback pages and for formgrader.
+
+nbconvert passes HTML in markdown through as it is, scripts included, and nbgrader's templates do not clean it.
+"""
+
+from __future__ import annotations
+
+import re
+
+import bleach
+from jinja2 import pass_context
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+TAGS = frozenset((
+    "a", "abbr", "b", "blockquote", "br", "caption", "code", "dd", "del", "details", "div", "dl", "dt", "em",
+    "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p", "pre", "s",
+    "samp", "small", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr",
+    "u", "ul", "var",
+))  # fmt: skip
+PLAIN = frozenset(("alt", "class", "colspan", "height", "id", "rowspan", "scope", "start", "title", "width"))
+LINK = re.compile(r"(https?://|mailto:|#|[^:]*$)")
+# A picture beside the notebook or inside it; one from elsewhere would tell its host who reads the page, and when.
+PICTURE = re.compile(r"(data:image/(png|jpeg|gif);base64,[A-Za-z0-9+/=\s]*$|(?!//)[^:]*$)")
+
+
+@pass_context
+def safe_markdown(context, source: str) -> str:
+    """The filter `markdown2html` of nbconvert's HTML exporter, with everything left out that could act."""
+    attachments = context.get("cell", {}).get("attachments", {})
+    renderer = IPythonRenderer(escape=False, attachments=attachments, anchor_link_text="")
+    page = MarkdownWithMath(renderer=renderer).render(source)
+    return bleach.clean(page, tags=TAGS, attributes=_allowed, protocols={"http", "https", "mailto", "data"})
+
+
+def _allowed(tag: str, name: str, value: str) -> bool:
+    if (tag, name) == ("a", "href"):
+        return LINK.match(value.strip()) is not None
+    if (tag, name) == ("img", "src"):
+        return PICTURE.match(value.strip()) is not None
+    return name in PLAIN
