@@ -1,0 +1,257 @@
+"""Compare a claimed gradient with the change of a layer's output along one direction.
+
+f(x) is the forward's out, J its Jacobian, v the upstream gradient dout, g the claimed gradient, u a direction. If g =
+Jᵀv, then ⟨g, u⟩ = ⟨v, J u⟩ whatever u is; an entry of g that is off by e changes the left side by e·uₖ. So
+T = ⟨v, J u⟩ - ⟨g, u⟩ is compared with what rounding can make of it. Pure functions; nothing is evaluated here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autograder import richardson
+from autograder.gradient_layer import EPS, TINY, Claim, Direction, Point
+
+# 2⁻¹⁰⁰ = 8e-31: its square vanishes beside any ordinary double, and even σ'(±600) = 1e-261 times it is no denormal. (At
+# h = 1e-200, σ' at |x| = 300 drops out of the range of doubles, and right code looks wrong.)
+COMPLEX_STEP = 2.0**-100
+
+# The finest of the usual steps, near eps^(1/3).
+CENTRAL_STEP = richardson.STEPS[-1]
+
+# Rounding of T by the complex step: at worst 8e-16·Q, 4 eps, over 5,800 right layers. The smallest bug wanted is 1e-6
+# of an entry that is 1e-3 of the largest; among 31,000 entries that is 1e-12·Q or more. 1000·eps = 2e-13 lies between.
+ROUNDINGS = 1000 * EPS
+
+# Right backwards compute with a rounded out: s(1-s) is off by eps even where σ' is 1e-10. In eps times the size of out.
+OUT_ROUNDINGS = 16
+
+# What the central difference has to confirm of the complex step, times Q: 100 times its worst floor on right layers
+# (1e-10). Code that is unsafe for complex numbers (abs, np.real, norms, variances) is off by 1e-3 and more.
+CENTRAL = 1e-8
+
+# Entry by entry, |difference| ≤ 1e-12·|expected| + 4·eps·unit for an entry of the gradient, as in `tolerances`; the
+# entries of a direction are up to twice as large.
+ENTRY_RTOL = 1e-12
+ENTRY_UNITS = 8
+
+# A gradient that was computed in float32 is compared as float32, as in `tolerances`.
+FLOAT32_UNITS = 64
+
+# A derivative known no better than this, relative to its own size, acquits nobody.
+RESOLUTION = 1e-6
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a comparison found; the figures are relative to the size of what was compared."""
+
+    ok: bool | None
+    method: str = ""
+    discrepancy: float = float("nan")
+    tolerance: float = float("nan")
+    resolution: float = float("nan")
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Probe:
+    """J u by the complex step and by a central difference; None where the forward does not give the one or the
+    other."""
+
+    complex_step: np.ndarray | None
+    plus: np.ndarray | None
+    minus: np.ndarray | None
+
+    def central(self) -> np.ndarray | None:
+        if self.plus is None or self.minus is None:
+            return None
+        return (self.plus - self.minus) / (2 * CENTRAL_STEP)
+
+
+@dataclass(frozen=True)
+class Slope:
+    """J u as all evidence has it.
+
+    ju: for every output; bound: how far each may be off. real: what the real differences say.
+    complex: whether ju is the complex step's, confirmed by the real differences.
+    """
+
+    ju: np.ndarray
+    bound: Any
+    real: richardson.Derivative | None
+    complex: bool
+
+    @property
+    def method(self) -> str:
+        return "complex step" if self.complex else "Richardson extrapolation"
+
+    @property
+    def kinked(self) -> np.ndarray | None:
+        """The outputs at a kink, where only the one-sided slopes are known; None if there is none."""
+        return self.real.kinked if self.real is not None and self.real.kinked.any() else None
+
+
+def inner(claims: Sequence[Claim], direction: Direction) -> float:
+    """⟨g, u⟩ over all leaves of the direction."""
+    return float(sum(np.vdot(c.value, u) for c, u in zip(claims, direction.u, strict=True)))
+
+
+@dataclass(frozen=True)
+class Scales:
+    """How large things are along a direction.
+
+    q: Q = size(u)·‖g‖ + ‖v∘J u‖, what T would be if everything were wrong.
+    strict: what rounding may do to T if every entry of g is right to its own last digits.
+    usual: what it may do if g was computed from a rounded out.
+    norms: size(u)·‖g‖ of every leaf.
+    """
+
+    q: float
+    strict: float
+    usual: float
+    norms: tuple[float, ...]
+
+
+def scales(point: Point, direction: Direction, claims: Sequence[Claim], ju: np.ndarray) -> Scales:
+    norms = [s * float(np.sqrt(np.vdot(c.value, c.value))) for s, c in zip(direction.size, claims, strict=True)]
+    q = float(np.hypot.reduce(norms)) + float(np.linalg.norm(point.v * ju))
+    strict = ROUNDINGS * q + TINY / COMPLEX_STEP
+    strict += sum(FLOAT32_UNITS * c.eps * n for n, c in zip(norms, claims, strict=True) if c.eps > EPS)
+    usual = strict + OUT_ROUNDINGS * point.eps * float(np.linalg.norm(point.v * point.out))
+    return Scales(q, strict, usual, tuple(norms))
+
+
+def quick(
+    point: Point, direction: Direction, claims: Sequence[Claim], probe: Probe, unit: float, alike: bool
+) -> tuple[Outcome | None, bool]:
+    """Accept a claim on which complex step and central difference agree, each to its own accuracy.
+
+    Returns: the outcome, None where they do not; and whether entries differ although the projections agree (where
+    `alike`, that is, where each output may depend on the entries at its own place only; see `compare_entries`).
+    """
+    central = probe.central()
+    if probe.complex_step is None or central is None:
+        return None, False
+    size = scales(point, direction, claims, probe.complex_step)
+    claimed = inner(claims, direction)
+    difference = abs(float(point.v @ probe.complex_step) - claimed)
+    by_central = abs(float(point.v @ central) - claimed)
+    rounding = 4 * point.eps * float(np.linalg.norm(point.v * point.out)) / CENTRAL_STEP
+    confirmed = by_central <= max(CENTRAL * size.q, min(rounding, RESOLUTION * size.q))
+    tolerance = size.usual
+    if tolerance > RESOLUTION * size.q:  # all but 0: nothing is said unless g agrees to its own last digits
+        tolerance = size.strict
+        difference = min(difference, by_central)
+    if not (difference <= tolerance and confirmed):
+        return None, False
+    outcome = _figures(True, "complex step, confirmed by the central difference", difference, tolerance, size.q)
+    if not alike:
+        return outcome, False
+    entries = compare_entries(point, direction, claims, Slope(probe.complex_step, 0.0, None, True), unit, central)
+    return (entries, False) if entries.ok else (outcome, True)
+
+
+def compare_projection(
+    point: Point, direction: Direction, claims: Sequence[Claim], slope: Slope, noise: float, *, at_kinks: bool = False
+) -> Outcome:
+    """Compare ⟨g, u⟩ with ⟨v, J u⟩.
+
+    noise: what rounding was seen to do to T.
+    at_kinks: accept everything between the one-sided slopes for outputs at a kink, even if the complex step has chosen
+    one.
+    """
+    v = point.v
+    size = scales(point, direction, claims, slope.ju)
+    expected, bound, reach = float(v @ slope.ju), noise, 0.0
+    if not slope.complex:
+        expected, bound = slope.real.total, noise + slope.real.total_bound
+    kinked = slope.kinked
+    if kinked is not None and (at_kinks or not slope.complex):
+        low, high = v[kinked] * slope.real.low[kinked], v[kinked] * slope.real.high[kinked]
+        if slope.complex:
+            expected -= float(v[kinked] @ slope.ju[kinked])
+        expected += float(np.sum(low + high)) / 2
+        reach = float(np.sum(np.abs(high - low))) / 2
+        bound += float(np.abs(v[kinked]) @ slope.real.bound[kinked])
+    difference = max(0.0, abs(expected - inner(claims, direction)) - reach)
+    tolerance = size.usual + bound
+    ok: bool | None = bool(difference <= tolerance)
+    if ok and tolerance > RESOLUTION * size.q:  # as in `quick`
+        ok = True if difference + bound <= size.strict else None
+    return _figures(ok, slope.method, difference, tolerance, size.q)
+
+
+def compare_entries(
+    point: Point,
+    direction: Direction,
+    claims: Sequence[Claim],
+    slope: Slope,
+    unit: float,
+    central: np.ndarray | None = None,
+    noise: Any = 0.0,
+) -> Outcome:
+    """Compare output by output, in a layer whose outputs depend on the entries at their own place only.
+
+    There vₖ·(J u)ₖ = Σ gₖ·uₖ, the sum being over the arguments, for every k by itself. See `entry_table`.
+    """
+    table = entry_table(point, direction, claims, slope, unit, noise)
+    largest = float(np.max(np.abs(table.expected), initial=0.0))
+    error = np.abs(table.claimed - table.expected)
+    ok: bool | None = bool(table.right.all())
+    tolerance = float(np.max(table.allowed, initial=0.0))
+    if ok and tolerance > RESOLUTION * largest:  # as in `quick`
+        own = ENTRY_RTOL * np.abs(table.expected) + TINY / COMPLEX_STEP
+        agrees = error <= own
+        if central is not None:
+            agrees |= np.abs(table.claimed - point.v * central) <= own
+        ok, tolerance = (True, float(np.max(own, initial=0.0))) if agrees.all() else (None, tolerance)
+    if ok is not False and slope.kinked is not None:
+        error = np.where(table.right & slope.kinked, 0.0, error)
+    return _figures(ok, f"{slope.method}, entry by entry", float(np.max(error, initial=0.0)), tolerance, largest)
+
+
+@dataclass(frozen=True)
+class EntryTable:
+    """For every output: the change claimed, the change expected, how far they may differ, and whether they agree."""
+
+    claimed: np.ndarray
+    expected: np.ndarray
+    allowed: np.ndarray
+    right: np.ndarray
+
+
+def entry_table(
+    point: Point, direction: Direction, claims: Sequence[Claim], slope: Slope, unit: float, noise: Any = 0.0
+) -> EntryTable:
+    """Compare output by output.
+
+    Rounding of entry k is measured in |vₖ| times the size of the output, but at least `unit`, and at least that of the
+    largest output up to 1: an entry that was computed as 1 - t² is off by eps even where 1 - t² is nearly 0.
+    """
+    v = np.abs(point.v)
+    claimed = sum((c.value * u).ravel() for c, u in zip(claims, direction.u, strict=True))
+    expected = point.v * slope.ju
+    size = np.abs(point.out)
+    size = np.maximum(size, max(unit, min(1.0, float(np.max(size, initial=0.0)))))
+    allowed = ENTRY_RTOL * np.abs(expected) + v * (ENTRY_UNITS * point.eps * size + slope.bound) + noise
+    allowed += TINY / COMPLEX_STEP
+    for c, u in zip(claims, direction.u, strict=True):
+        if c.eps > EPS:
+            allowed += FLOAT32_UNITS * c.eps * np.abs(c.value * u).ravel()
+    right = np.abs(claimed - expected) <= allowed
+    if slope.kinked is not None:
+        ends = point.v * slope.real.low, point.v * slope.real.high
+        slack = v * slope.real.bound + allowed
+        between = (claimed >= np.minimum(*ends) - slack) & (claimed <= np.maximum(*ends) + slack)
+        right |= slope.kinked & between
+    return EntryTable(claimed, expected, allowed, right)
+
+
+def _figures(ok: bool | None, method: str, difference: float, tolerance: float, size: float) -> Outcome:
+    size = size or 1.0
+    return Outcome(ok, method, difference / size, tolerance / size, tolerance / size)
