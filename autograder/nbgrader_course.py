@@ -63,14 +63,27 @@ c.ExportApp.plugin_class = export.QuotedCsv
 
 @dataclass(frozen=True)
 class CourseChange:
-    """What making or refreshing a course did, as paths inside it.
+    """What making or refreshing a course did, as paths inside it; as text, for the person who asked for it.
 
     moved: files that had been edited by hand, now in `replaced/`.
     """
 
+    course: Path
+    assignments: tuple[str, ...]
     written: tuple[str, ...]
     removed: tuple[str, ...]
     moved: tuple[str, ...]
+
+    def __str__(self) -> str:
+        counts = [
+            f"{len(names)} files {what}" for names, what in ((self.written, "written"), (self.removed, "removed"))
+        ]
+        lines = [f"{self.course}: {', '.join(counts) if self.written or self.removed else 'nothing to do'}"]
+        lines += [f"edited by hand, kept as {name}" for name in self.moved]
+        written = [a for a in self.assignments if f"source/{a}/{a}.ipynb" in self.written]
+        if written:
+            lines += ["next, in that folder:", *(f"  nbgrader generate_assignment {a}" for a in written)]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -109,9 +122,10 @@ def make_course(
     }
     files["nbgrader_config.py"] = _config(marker, catalogue).encode()
     try:
-        return _write(course, marker, files)
+        written, removed, moved = _write(course, marker, files)
     except OSError as error:
         raise ReleaseError(f"cannot write the course {course}: {error.strerror}") from error
+    return CourseChange(course, catalogue.assignments, written, removed, moved)
 
 
 def source_files(catalogue: Catalogue, assignment: str, assignments_dir: Path) -> dict[str, bytes]:
@@ -209,7 +223,8 @@ def _config(marker: _Marker, catalogue: Catalogue) -> str:
     return text + f'\nload_subconfig("{LOCAL_CONFIG}")\n'
 
 
-def _write(course: Path, marker: _Marker, files: Mapping[str, bytes]) -> CourseChange:
+def _write(course: Path, marker: _Marker, files: Mapping[str, bytes]) -> tuple[tuple[str, ...], ...]:
+    """Brings the folder up to date; what was written, what was removed, and where hand-edited files went."""
     course.mkdir(parents=True, exist_ok=True)
     (course / "exchange").mkdir(exist_ok=True)
     there = {name: _digest_of(course / name) for name in {*files, *marker.files}}
@@ -219,14 +234,13 @@ def _write(course: Path, marker: _Marker, files: Mapping[str, bytes]) -> CourseC
     edited = [n for n in (*written, *removed) if there[n] and there[n] != marker.files.get(n)]
     # Known before any file is there, so that a course that could not be finished can be refreshed.
     _replace(course / MARKER_FILE, _marker_text(marker, {**marker.files, **wanted}))
-    for name in edited:
-        _move_away(course, name)
+    moved = [_move_away(course, name) for name in edited]
     for name in written:
         _replace(course / name, files[name])
     for name in removed:
         (course / name).unlink(missing_ok=True)
     _replace(course / MARKER_FILE, _marker_text(marker, wanted))
-    return CourseChange(tuple(written), tuple(removed), tuple(sorted(edited)))
+    return tuple(written), tuple(removed), tuple(moved)
 
 
 def _marker_text(marker: _Marker, files: Mapping[str, str]) -> bytes:
@@ -237,8 +251,8 @@ def _digest_of(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
-def _move_away(course: Path, name: str) -> None:
-    """Keeps a hand-edited file, outside `source/`, where it would be released."""
+def _move_away(course: Path, name: str) -> str:
+    """Keeps a hand-edited file, outside `source/`, where it would be released; returns its new place."""
     target = course / "replaced" / name
     number = 1
     while target.exists():
@@ -246,6 +260,7 @@ def _move_away(course: Path, name: str) -> None:
         target = course / "replaced" / f"{name}.{number}"
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(course / name, target)
+    return target.relative_to(course).as_posix()
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -346,6 +346,11 @@ def test_what_was_tampered_with_is_as_it_was_released(graded):
         assert released.metadata == notebook.metadata
 
 
+def test_a_good_submission_carries_no_remark(graded):
+    """What fails in the sandbox in a cell of ours, a figure say, is not told as if it were the student's."""
+    assert not any("About this submission" in cell.source for cell in autograded(graded, "perfect").cells)
+
+
 def test_helper_cells_are_shown_at_the_end(graded):
     """What was graded can be read: code that the student added stands below the released cells."""
     *_, heading, cell = autograded(graded, "helper cell").cells
@@ -419,3 +424,30 @@ def test_autograding_again_changes_nothing(graded, scores):
     with Gradebook(f"sqlite:///{graded}/gradebook.db") as gradebook:
         again = {s.student.id: s.score for s in gradebook.assignment_submissions(A)}
     assert {student: score for student, (score, _) in scores.items()} == again
+
+
+# What a student can find out beforehand ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ("the solution", ["Success! Your notebook passes all the tests."]),
+        ("nothing", ["VALIDATION FAILED ON 6 CELL(S)", "affine_forward is not written yet"]),
+        ("an average for a sum", ["VALIDATION FAILED ON 1 CELL(S)", "dw is wrong in"]),
+    ],
+)
+def test_validate_tells_a_student_the_truth(released, solved, tmp_path, answers, expected):
+    """`nbgrader validate` passes a right notebook and fails an unfinished or a wrong one, saying what is wrong."""
+    given = {"the solution": solved, "nothing": {}, "an average for a sum": averaged(solved)}[answers]
+    notebook = json.loads((released / "release" / A / f"{A}.ipynb").read_text())
+    for cell in notebook["cells"]:
+        cell["source"] = given.get(cell["id"], cell["source"])
+    # The cells that draw take their time and are not what is validated.
+    functions = [c for c in notebook["cells"] if c["cell_type"] == "code" and "nbgrader" in c["metadata"]]
+    start = {"cell_type": "code", "id": "start", "metadata": {}, "outputs": [], "execution_count": None}
+    start["source"] = "import numpy as np\nfrom autograder import check"
+    notebook["cells"] = [start, *functions]
+    (tmp_path / f"{A}.ipynb").write_text(json.dumps(notebook))
+    said = nbgrader(tmp_path, "validate", f"{A}.ipynb")
+    assert [text for text in expected if text not in said] == []

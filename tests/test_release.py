@@ -389,13 +389,17 @@ def test_a_refresh_changes_what_changed_and_nothing_of_the_instructor(repository
         (course / name).parent.mkdir(parents=True, exist_ok=True)
         (course / name).write_bytes(data)
     before = files_below(course)
-    assert tuple(vars(course_of(repository, course)).values()) == ((), (), ())
+    assert str(course_of(repository, course)) == f"{course}: nothing to do"
     assert before == files_below(course)
     extra.unlink()
     text = repository / "assignments" / "02_layers" / "02_layers.md"
     text.write_text(TEXT.replace("# A softplus", "# The softplus"))
     change = course_of(repository, course)
-    assert tuple(vars(change).values()) == (("source/02_layers/02_layers.ipynb",), ("source/02_layers/extra.py",), ())
+    assert change.written == ("source/02_layers/02_layers.ipynb",)
+    assert change.removed == ("source/02_layers/extra.py",)
+    assert str(change) == (
+        f"{course}: 1 files written, 1 files removed\nnext, in that folder:\n  nbgrader generate_assignment 02_layers"
+    )
     assert own == {name: data for name, data in files_below(course).items() if name in own}
 
 
@@ -403,11 +407,13 @@ def test_a_generated_file_edited_by_hand_is_kept_aside(repository, tmp_path):
     """A refresh moves it to `replaced/`, again and again without loss, and says so."""
     course = tmp_path / "course"
     course_of(repository, course)
-    for edit in (b"first", b"second"):
+    for edit, number in ((b"first", ""), (b"second", ".2")):
         (course / "source/02_layers/02_layers.ipynb").write_bytes(edit)
-        assert course_of(repository, course).moved == ("source/02_layers/02_layers.ipynb",)
-    kept = course / "replaced/source/02_layers"
-    assert tuple((kept / f"02_layers.ipynb{n}").read_bytes() for n in ("", ".2")) == (b"first", b"second")
+        change = course_of(repository, course)
+        kept = f"replaced/source/02_layers/02_layers.ipynb{number}"
+        assert change.moved == (kept,)
+        assert f"edited by hand, kept as {kept}" in str(change)
+        assert (course / kept).read_bytes() == edit
     nbformat.read(course / "source/02_layers/02_layers.ipynb", as_version=4)
 
 

@@ -11,10 +11,12 @@ No code of a student runs in the process of nbgrader, and no kernel is started.
 
 from __future__ import annotations
 
+import copy
 import html
 import os
 import weakref
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -58,7 +60,7 @@ class SubmissionExporter(NotebookExporter):
 
     def __init__(self, config=None, **kwargs):
         super().__init__(config=config, **kwargs)
-        self._graders = {}
+        self._graders, self._released = {}, {}
         self._open = ExitStack()
         weakref.finalize(self, self._open.close)
         if isinstance(self.parent, Autograde):
@@ -79,7 +81,15 @@ class SubmissionExporter(NotebookExporter):
         """The folder that the student handed in."""
         return Path(self.coursedir.format_path(self.coursedir.submitted_directory, student, assignment))
 
-    def grade(self, student: str, assignment: str) -> SubmissionReport:
+    def released(self, assignment: str, notebook: str) -> nbformat.NotebookNode:
+        """A fresh copy of the notebook as it was handed out."""
+        if (assignment, notebook) not in self._released:
+            folder = self.coursedir.format_path(self.coursedir.release_directory, ".", assignment)
+            path = os.path.join(folder, f"{notebook}.ipynb")
+            self._released[assignment, notebook] = nbformat.read(path, as_version=4)
+        return copy.deepcopy(self._released[assignment, notebook])
+
+    def grade(self, student: str, assignment: str, notebook: str) -> SubmissionReport:
         """Grades what the student handed in, in the batch's warm sandbox."""
         grader, stubs = self._grader(assignment)
         folder = self.submitted(student, assignment)
@@ -87,7 +97,12 @@ class SubmissionExporter(NotebookExporter):
             submission = read_submission(folder, student=student, stubs=stubs, assignment=assignment)
         except OSError as error:
             submission = Submission(student, str(folder), "", (), (), f"it cannot be read: {error}")
-        return grader.grade(submission)
+        report = grader.grade(submission)
+        # A cell of ours that fails in the sandbox (it draws a figure, say) is no remark about the student.
+        ours = {cell.source.strip() for cell in self.released(assignment, notebook).cells if not is_solution(cell)}
+        labels = {source.label for source in submission.sources if source.text.strip() in ours}
+        remarks = tuple(remark for remark in report.remarks if remark.partition(",")[0] not in labels)
+        return replace(report, remarks=remarks)
 
     def _grader(self, assignment: str) -> tuple[Grader, dict[str, str]]:
         """The batch's warm grader, and the answer cells as they were handed out."""
@@ -108,9 +123,7 @@ class Rebuild(NbGraderPreprocessor):
 
     def preprocess(self, nb, resources):
         names = resources["nbgrader"]
-        coursedir = self.parent.coursedir
-        folder = coursedir.format_path(coursedir.release_directory, ".", names["assignment"])
-        rebuilt = nbformat.read(os.path.join(folder, f"{names['notebook']}.ipynb"), as_version=4)
+        rebuilt = self.parent.released(names["assignment"], names["notebook"])
         shown = {cell.source.strip() for cell in rebuilt.cells} | {""}
         for cell in filter(is_solution, rebuilt.cells):
             given = [c for c in nb.cells if c.metadata.grade_id == cell.metadata.nbgrader.grade_id]
@@ -132,7 +145,7 @@ class TrustedGrade(NbGraderPreprocessor):
 
     def preprocess(self, nb, resources):
         names = resources["nbgrader"]
-        report = self.parent.grade(names["student"], names["assignment"])
+        report = self.parent.grade(names["student"], names["assignment"], names["notebook"])
         functions = {f"{CHECK}{f.name}": f for f in report.functions}
         for cell in nb.cells:
             if cell.cell_type == "code":

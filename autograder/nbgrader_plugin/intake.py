@@ -17,7 +17,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 
-from autograder.submission import MAX_NOTEBOOK
+from autograder.submission import MAX_CELLS, MAX_NOTEBOOK
 
 PICTURES = ("image/png", "image/jpeg", "image/gif")
 PICTURE_SIZE = 10_000_000  # characters of base 64
@@ -52,7 +52,7 @@ def read_plain(path: Path) -> nbformat.NotebookNode:
     try:
         data = json.loads(path.read_bytes().decode("utf-8", "replace"), strict=False) if path else {}
         raw = data["cells"] if "cells" in data else [cell for sheet in data["worksheets"] for cell in sheet["cells"]]
-        return new_notebook(cells=[_plain_cell(cell) for cell in raw if isinstance(cell, dict)])
+        return new_notebook(cells=[_plain_cell(cell) for cell in raw[:MAX_CELLS] if isinstance(cell, dict)])
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return new_notebook()  # what is wrong with it, the report says
 

@@ -13,9 +13,9 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 TAGS = frozenset((
     "a", "abbr", "b", "blockquote", "br", "caption", "code", "dd", "del", "details", "div", "dl", "dt", "em",
-    "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p", "pre", "s",
-    "samp", "small", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr",
-    "u", "ul", "var",
+    "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p",
+    "pre", "s", "samp", "small", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th",
+    "thead", "tr", "u", "ul", "var",
 ))  # fmt: skip
 PLAIN = frozenset(("alt", "class", "colspan", "height", "id", "rowspan", "scope", "start", "title", "width"))
 LINK = re.compile(r"(https?://|mailto:|#|[^:]*$)")
@@ -27,9 +27,10 @@ PICTURE = re.compile(r"(data:image/(png|jpeg|gif);base64,[A-Za-z0-9+/=\s]*$|(?!/
 def safe_markdown(context, source: str) -> str:
     """The filter `markdown2html` of nbconvert's HTML exporter, with everything left out that could act."""
     attachments = context.get("cell", {}).get("attachments", {})
-    renderer = IPythonRenderer(escape=False, attachments=attachments, anchor_link_text="")
+    renderer = IPythonRenderer(escape=False, attachments=attachments, exclude_anchor_links=True)
     page = MarkdownWithMath(renderer=renderer).render(source)
-    return bleach.clean(page, tags=TAGS, attributes=_allowed, protocols={"http", "https", "mailto", "data"})
+    page = bleach.clean(page, tags=TAGS, attributes=_allowed, protocols={"http", "https", "mailto", "data"})
+    return page.replace("<table>", '<table class="table">')  # the pages' own style sets columns apart only in these
 
 
 def _allowed(tag: str, name: str, value: str) -> bool:
