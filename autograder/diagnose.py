@@ -194,7 +194,7 @@ def _fits(answers: Sequence, wrong: Sequence, right: Sequence, verdicts: Sequenc
         if not _same(answer, theirs, verdict.question):
             return False
         telling += not _same(theirs, ours, verdict.question)
-    return telling + exceptions >= 2 or (exceptions == 1 and telling == 0 and len(answers) > 1)
+    return telling + exceptions >= 2
 
 
 def _same_words(theirs: Raises, answer: Raises) -> bool:

@@ -19,7 +19,7 @@ from autograder.answer_key import Key, full_key
 from autograder.calls import Definition, Limits, Session
 from autograder.catalogue import Catalogue
 from autograder.diagnose import Diagnosis, Naming, diagnose
-from autograder.judge import RUNGS, Judgement, Verdict, judge
+from autograder.judge import RUNGS, Judgement, Verdict, judge, problem_text
 from autograder.observe import observe
 from autograder.report import PARTIAL, PASSED, Finding, FunctionReport, SubmissionReport
 from autograder.sandbox import Sandbox
@@ -135,7 +135,7 @@ def _report(key: Key, judgement: Judgement, naming: Naming, definition: Definiti
             "half of the points. Mend the forward and look again.",
         )
     findings = tuple(_finding(v, naming) for row in judgement.rows for v in row)
-    if definition is not None and not definition.found:
+    if definition is not None and (definition.untouched or not definition.found):
         findings = tuple(_undefined(f, function.name, definition) for f in findings)
     score = min(max(share, 0.0), 1.0) * function.points
     return FunctionReport(
@@ -179,21 +179,20 @@ def _finding(verdict: Verdict, naming: Naming) -> Finding:
 
 
 def _undefined(finding: Finding, name: str, definition: Definition) -> Finding:
-    """Why there is no function to call: it was never defined, or its cell did not get that far."""
-    if finding.passed or finding.kind not in (calls.MISSING, calls.RAISED):
+    """Why there is no function to call: an untouched stub, no definition, or a cell that did not get that far."""
+    if finding.passed:
         return finding
+    if definition.untouched:
+        return replace(finding, kind=calls.MISSING, headline=f"{name} is not written yet.", evidence="")
     problem = definition.problem
     if problem is None:
-        return replace(finding, kind=calls.MISSING, headline=f"{name} is not defined anywhere in this submission.")
-    evidence = problem.message
-    if problem.frames:
-        last = problem.frames[-1]
-        evidence = f"{evidence}   {last.label}, line {last.line}: {last.text.strip()}"
+        headline = f"{name} is not defined anywhere in this submission."
+        return replace(finding, kind=calls.MISSING, headline=headline, evidence="")
     return replace(
         finding,
         kind=calls.RAISED,
         headline=f"{name} could not be defined: {problem.type}.",
-        evidence=evidence,
+        evidence=problem_text(problem),
     )
 
 

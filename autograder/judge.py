@@ -16,7 +16,7 @@ import numpy as np
 
 from autograder import calls, tolerances
 from autograder.answer_key import Key, KeyFunction, Question
-from autograder.calls import Opaque, Reply
+from autograder.calls import Opaque, Problem, Reply
 from autograder.exercise import describe_array
 from autograder.observe import Observation
 from autograder.report import BLOCKED, FAILED, PASSED
@@ -96,7 +96,7 @@ def _judge(key: Key, index: int, observations: Sequence[Observation], forward_ri
         rungs = _Rungs(key, function, seen, seen.first[index], seen.second[index], backward)
         rows.append(tuple(rungs.verdicts(forward_right[i] if backward else False)))
         before = seen.first[0].warnings if backward else ()
-        remarks.extend(_remarks(function, seen, seen.first[index], rows[-1], before))
+        remarks.extend(_remarks(key, function, seen, seen.first[index], rows[-1], before))
         if backward and not forward_right[i] and not seen.question.extreme and all(v.ok for v in rows[-1]):
             remarks.append(
                 f"{function.name} is right as the textbook has it, but your {key.forward.name} is not; "
@@ -311,15 +311,20 @@ def _stopped(name: str, forward: str, reply: Reply) -> tuple[str, str]:
     headline = f"{name} needs your {forward}, which {what}." if reply.where == "forward" else f"{name} {what}."
     if problem is None or reply.status == calls.MISSING:
         return headline, ""
-    lines = [problem.message.strip()] if problem.message.strip() else []
+    return headline, problem_text(problem)
+
+
+def problem_text(problem: Problem) -> str:
+    """An exception's message and the student's own line that it came from."""
+    parts = [problem.message.strip()]
     if problem.frames:
         last = problem.frames[-1]
-        lines.append(f"{last.label}, line {last.line}: {last.text.strip()}")
-    return headline, "   ".join(lines)
+        parts.append(f"{last.label}, line {last.line}: {last.text.strip()}")
+    return "   ".join(part for part in parts if part)
 
 
 def _remarks(
-    function: KeyFunction, seen: Observation, reply: Reply, row: Sequence[Verdict], before: Sequence[str]
+    key: Key, function: KeyFunction, seen: Observation, reply: Reply, row: Sequence[Verdict], before: Sequence[str]
 ) -> list[str]:
     """What is worth telling although it costs nothing; `before` are warnings that the forward has already given."""
     if reply.status != calls.RETURNED:
@@ -335,7 +340,9 @@ def _remarks(
             continue
         if seen.question.single and verdict.yours.dtype == np.float64:
             remarks.append(f"{function.name}: {verdict.array} is float64 although the inputs are float32.")
-        elif _inaccurate(seen.question, verdict):
+        elif key.elementwise and _inaccurate(
+            seen.question, verdict, 1.0 if function is key.forward else seen.question.dout
+        ):
             remarks.append(
                 f"{function.name}: {verdict.array} loses relative accuracy near 0 or in the tails; "
                 "the absolute error is within rounding."
@@ -343,9 +350,8 @@ def _remarks(
     return remarks
 
 
-def _inaccurate(question: Question, verdict: Verdict) -> bool:
+def _inaccurate(question: Question, verdict: Verdict, unit: Any) -> bool:
     """Right in absolute terms, but with fewer than nine digits somewhere."""
-    if question.single or question.extreme or verdict.expected.dtype.kind != "f":
+    if question.single or question.extreme:
         return False
-    unit = np.abs(question.dout) if np.shape(question.dout) == verdict.expected.shape else 1.0
-    return bool(tolerances.relatively_inaccurate(verdict.yours, verdict.expected, unit=unit).any())
+    return bool(tolerances.relatively_inaccurate(verdict.yours, verdict.expected, unit=np.abs(unit)).any())

@@ -329,6 +329,7 @@ EXERCISES = (
                 "x has more than two dimensions, as images do",
                 affine_inputs(3, 2, 4, m=5),
             ),
+            Case("colour images", "x has four dimensions", affine_inputs(2, 3, 2, 2, m=5)),
             Case("one example", "N = 1 must work too", affine_inputs(1, 4, m=3)),
             Case(
                 "another batch",
@@ -338,11 +339,11 @@ EXERCISES = (
                 similar="np.random.randn(6, 3), np.random.randn(3, 4), np.random.randn(4)",
             ),
             Case(
-                "colour images",
-                "x has four dimensions",
-                affine_inputs(2, 3, 2, 2, m=5),
+                "other images",
+                "x has more than two dimensions, with other sizes",
+                affine_inputs(3, 2, 2, 3, m=4),
                 hidden=True,
-                similar="np.random.randn(2, 3, 2, 2), np.random.randn(12, 5), np.random.randn(5)",
+                similar="np.random.randn(3, 2, 2, 3), np.random.randn(12, 4), np.random.randn(4)",
             ),
             Case(
                 "not contiguous",

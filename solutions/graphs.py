@@ -274,6 +274,11 @@ def sweep_cases(first, first_reason, seed, end):
             swept(lambda rng: tangle(rng, 6, 10), end=end),
         ),
         Case(
+            "other numbers, several seeds",
+            "nodes in no special order, and numbers at several of them",
+            swept(lambda rng: tangle(rng, 9, 18)),
+        ),
+        Case(
             "a tangle",
             "a larger graph with parallel edges, and seeds anywhere",
             swept(lambda rng: tangle(rng, 9, 18)),
