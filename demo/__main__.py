@@ -83,9 +83,12 @@ class step:
 
 def nbgrader(course: Path, *arguments: str) -> None:
     """Runs an nbgrader command in the course; its output is shown only if it fails."""
+    # nbgrader starts `alembic` by name: where the environment is not activated, its folder is not on the path.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         [sys.executable, "-m", "nbgrader", *arguments],
         cwd=course,
+        env={**os.environ, "PATH": path},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -24,6 +26,10 @@ SECRET = bytes(range(32))
 SHORT = Limits(definitions=5.0, call=0.5, call_wall=3.0, total_wall=30.0)
 
 Cells = Mapping[str, str]
+
+
+# nbgrader starts `alembic` by name: where the environment is not activated, its folder is not on the path.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.fixture(autouse=True)
