@@ -205,7 +205,7 @@ def _sources(files: dict[str, bytes], stubs: Mapping[str, str], assignment: str 
         runs = not file.startswith(("test_", "conftest.", "setup."))
         sources.append(Source(name, text, module=_module(name, base), runs=runs))
     if not sources:
-        raise BrokenSubmission(problems[0])
+        raise BrokenSubmission(problems[0] if problems else "the notebook holds no code")
     _check_size(sources)
     return tuple(sources), tuple(remarks + problems)
 

@@ -32,6 +32,17 @@ def only_defines(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Import | ast.ImportFrom)
 
 
+def is_stub(value) -> bool:
+    """Whether a function is the stub as it was handed out: it names nothing but the exception that it raises."""
+    code = getattr(value, "__code__", None)
+    return (
+        isinstance(code, types.CodeType)
+        and code.co_names == ("NotImplementedError",)
+        and code.co_nlocals == code.co_argcount
+        and not code.co_cellvars
+    )
+
+
 class Program:
     """The sources of one submission, (label, text, module, answers, untouched, runs) each, and what they defined."""
 
@@ -158,8 +169,9 @@ class Program:
         """(function or None, label, problem or None, untouched) for a graded name."""
         answers = [at for at, source in enumerate(self.sources) if name in source[3]]
         bound = self.bound[name]
-        touched = [at for at in answers if not self.sources[at][4]]
-        stubs = [at for at in answers if self.sources[at][4]]
+        untouched = {at for at, value in bound if at in answers and is_stub(value)}
+        touched = [at for at in answers if not self.sources[at][4] and at not in untouched]
+        stubs = [at for at in answers if self.sources[at][4] or at in untouched]
         own = [entry for entry in bound if entry[0] in touched]
         others = [entry for entry in bound if entry[0] not in answers and not self._comes_from(entry[1], stubs)]
         cells = [entry for entry in others if self.sources[entry[0]][2] is None]
@@ -168,7 +180,7 @@ class Program:
         chosen = own[-1:] or cells[-1:] or files[-1:] or stub[-1:]
         if chosen and callable(chosen[0][1]):
             at, value = chosen[0]
-            return value, self.sources[at][0], None, at in stubs
+            return value, self.sources[at][0], None, at in stubs or is_stub(value)
         problem = next((self.problems[at] for at in touched if at in self.problems), None) or self.broken.get(name)
         if problem is None:
             for at, source in enumerate(self.sources):
