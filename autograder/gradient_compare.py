@@ -127,9 +127,12 @@ def scales(point: Point, direction: Direction, claims: Sequence[Claim], ju: np.n
 
 
 def quick(
-    point: Point, direction: Direction, claims: Sequence[Claim], probe: Probe, unit: float, alike: bool
+    point: Point, direction: Direction, claims: Sequence[Claim], probe: Probe, alike: bool, *, known: bool = False
 ) -> tuple[Outcome | None, bool]:
     """Accept a claim on which complex step and central difference agree, each to its own accuracy.
+
+    known: whether the complex step has been confirmed for all leaves together. Then a central difference too inaccurate
+    to confirm it again is no objection.
 
     Returns: the outcome, None where they do not; and whether entries differ although the projections agree (where
     `alike`, that is, where each output may depend on the entries at its own place only; see `compare_entries`).
@@ -142,17 +145,19 @@ def quick(
     difference = abs(float(point.v @ probe.complex_step) - claimed)
     by_central = abs(float(point.v @ central) - claimed)
     rounding = 4 * point.eps * float(np.linalg.norm(point.v * point.out)) / CENTRAL_STEP
-    confirmed = by_central <= max(CENTRAL * size.q, min(rounding, RESOLUTION * size.q))
+    confirmed = by_central <= max(CENTRAL * size.q, rounding if known else min(rounding, RESOLUTION * size.q))
     tolerance = size.usual
-    if tolerance > RESOLUTION * size.q:  # all but 0: nothing is said unless g agrees to its own last digits
-        tolerance = size.strict
+    if (
+        tolerance > RESOLUTION * size.q
+    ):  # g is so small that rounding of out drowns it: what agrees nevertheless is right
+        tolerance = max(size.strict, RESOLUTION / 2 * size.q)
         difference = min(difference, by_central)
     if not (difference <= tolerance and confirmed):
         return None, False
     outcome = _figures(True, "complex step, confirmed by the central difference", difference, tolerance, size.q)
     if not alike:
         return outcome, False
-    entries = compare_entries(point, direction, claims, Slope(probe.complex_step, 0.0, None, True), unit, central)
+    entries = compare_entries(point, direction, claims, Slope(probe.complex_step, 0.0, None, True), central)
     return (entries, False) if entries.ok else (outcome, True)
 
 
@@ -182,7 +187,8 @@ def compare_projection(
     tolerance = size.usual + bound
     ok: bool | None = bool(difference <= tolerance)
     if ok and tolerance > RESOLUTION * size.q:  # as in `quick`
-        ok = True if difference + bound <= size.strict else None
+        agreed = max(size.strict, RESOLUTION / 2 * size.q)
+        ok, tolerance = (True, agreed) if difference <= agreed and reach == 0 else (None, tolerance)
     return _figures(ok, slope.method, difference, tolerance, size.q)
 
 
@@ -191,7 +197,6 @@ def compare_entries(
     direction: Direction,
     claims: Sequence[Claim],
     slope: Slope,
-    unit: float,
     central: np.ndarray | None = None,
     noise: Any = 0.0,
 ) -> Outcome:
@@ -199,13 +204,13 @@ def compare_entries(
 
     There vₖ·(J u)ₖ = Σ gₖ·uₖ, the sum being over the arguments, for every k by itself. See `entry_table`.
     """
-    table = entry_table(point, direction, claims, slope, unit, noise)
+    table = entry_table(point, direction, claims, slope, noise)
     largest = float(np.max(np.abs(table.expected), initial=0.0))
     error = np.abs(table.claimed - table.expected)
     ok: bool | None = bool(table.right.all())
     tolerance = float(np.max(table.allowed, initial=0.0))
     if ok and tolerance > RESOLUTION * largest:  # as in `quick`
-        own = ENTRY_RTOL * np.abs(table.expected) + TINY / COMPLEX_STEP
+        own = RESOLUTION / 2 * np.abs(table.expected) + TINY / COMPLEX_STEP
         agrees = error <= own
         if central is not None:
             agrees |= np.abs(table.claimed - point.v * central) <= own
@@ -226,18 +231,17 @@ class EntryTable:
 
 
 def entry_table(
-    point: Point, direction: Direction, claims: Sequence[Claim], slope: Slope, unit: float, noise: Any = 0.0
+    point: Point, direction: Direction, claims: Sequence[Claim], slope: Slope, noise: Any = 0.0
 ) -> EntryTable:
     """Compare output by output.
 
-    Rounding of entry k is measured in |vₖ| times the size of the output, but at least `unit`, and at least that of the
-    largest output up to 1: an entry that was computed as 1 - t² is off by eps even where 1 - t² is nearly 0.
+    Rounding of entry k is measured in |vₖ| times the size of the output, but at least 1: an entry that was computed as
+    1 - t² is off by eps even where 1 - t² is nearly 0.
     """
     v = np.abs(point.v)
     claimed = sum((c.value * u).ravel() for c, u in zip(claims, direction.u, strict=True))
     expected = point.v * slope.ju
-    size = np.abs(point.out)
-    size = np.maximum(size, max(unit, min(1.0, float(np.max(size, initial=0.0)))))
+    size = np.maximum(np.abs(point.out), 1.0)
     allowed = ENTRY_RTOL * np.abs(expected) + v * (ENTRY_UNITS * point.eps * size + slope.bound) + noise
     allowed += TINY / COMPLEX_STEP
     for c, u in zip(claims, direction.u, strict=True):

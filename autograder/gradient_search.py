@@ -69,7 +69,6 @@ def search(
     direction: Direction,
     claims: Sequence[Claim],
     settled: Settled,
-    unit: float,
     rng: np.random.Generator,
 ) -> Generator[list, list, Searched]:
     """Find the arguments whose gradients are wrong, their entries, and the relation to what would be right.
@@ -85,13 +84,13 @@ def search(
         for i, (leaf, claim, pair) in enumerate(zip(point.leaves, claims, pairs, strict=True))
     ]
     arguments, numerical = [], {}
-    for suspect, is_wrong in zip(suspects, _wrong(point, suspects, settled, unit), strict=True):
+    for suspect, is_wrong in zip(suspects, _wrong(point, suspects, settled), strict=True):
         leaf, claim = suspect.leaf, suspect.claim
         if not is_wrong:
             arguments.append(ArgumentCheck(leaf.name, leaf.argument, True))
             continue
         if settled.alike:
-            known, differs = _place_by_place(point, suspect, direction, settled, unit)
+            known, differs = _place_by_place(point, suspect, direction, settled)
         else:
             known, differs = yield from _entry_by_entry(point, suspect, settled, rng)
         if len(known) == leaf.value.size and not leaf.path:
@@ -135,16 +134,16 @@ def _extrapolated(outs: Sequence[np.ndarray | None]) -> np.ndarray | None:
 # --- which argument ---
 
 
-def _wrong(point: Point, suspects: Sequence[_Suspect], settled: Settled, unit: float) -> list[bool]:
+def _wrong(point: Point, suspects: Sequence[_Suspect], settled: Settled) -> list[bool]:
     """Which leaves are wrong, by T along a direction of their own."""
-    excess = [_excess(point, suspect, settled, unit) for suspect in suspects]
+    excess = [_excess(point, suspect, settled) for suspect in suspects]
     wrong = [not e <= 1 for e in excess]
     if not any(wrong):  # the sum over all was wrong, so one of its parts is: the one that comes closest
         wrong[int(np.argmax(excess))] = True
     return wrong
 
 
-def _excess(point: Point, suspect: _Suspect, settled: Settled, unit: float) -> float:
+def _excess(point: Point, suspect: _Suspect, settled: Settled) -> float:
     """How many times its tolerance T is; inf for a gradient that cannot be read."""
     claim, direction, ju = suspect.claim, suspect.directions[0], suspect.slopes[0]
     if claim.value is None:
@@ -157,7 +156,7 @@ def _excess(point: Point, suspect: _Suspect, settled: Settled, unit: float) -> f
     if not settled.alike:
         difference = abs(float(point.v @ ju) - float(np.vdot(claim.value, direction.u[0])))
         return difference / (size.usual + settled.noise + real)
-    table = entry_table(point, direction, [claim], Slope(ju, 0.0, None, by_complex), unit, settled.noise + real)
+    table = entry_table(point, direction, [claim], Slope(ju, 0.0, None, by_complex), settled.noise + real)
     error = np.abs(table.claimed - table.expected) / table.allowed
     if settled.slope.kinked is not None:
         error[settled.slope.kinked] = 0.0
@@ -176,7 +175,7 @@ class _Known:
 
 
 def _place_by_place(
-    point: Point, suspect: _Suspect, direction: Direction, settled: Settled, unit: float
+    point: Point, suspect: _Suspect, direction: Direction, settled: Settled
 ) -> tuple[dict[int, float], list[int]]:
     """Where every output depends on its own place only: vₖ·(J u)ₖ / uₖ, and the entries that differ from it."""
     by_complex = settled.slope.complex
@@ -188,7 +187,7 @@ def _place_by_place(
     values = dict(enumerate((point.v * slope.ju / along.u[0].ravel()).tolist()))
     if suspect.claim.value is None:
         return values, _unreadable(suspect)
-    right = entry_table(point, along, [suspect.claim], slope, unit, settled.noise + real).right
+    right = entry_table(point, along, [suspect.claim], slope, settled.noise + real).right
     return values, np.flatnonzero(~right).tolist()
 
 

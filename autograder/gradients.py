@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from autograder.gradient_compare import ROUNDINGS, Outcome, Probe, quick, scales
-from autograder.gradient_evidence import probe_requests, read_probe, settle
+from autograder.gradient_evidence import place_by_place, probe_requests, read_probe, settle
 from autograder.gradient_layer import (
     Claim,
     Direction,
@@ -202,21 +202,30 @@ def _steps(
 def _decide(
     point: Point, whole: Direction, claims: list[Claim], probe: Probe, elementwise: bool, rng: np.random.Generator
 ) -> Generator[list, list, VJPCheck]:
-    unit = 1.0 if elementwise else 0.0
     alike = all(leaf.value.shape == point.shape for leaf in point.leaves)
     readable = not any(c.problem for c in claims)
     doubtful, outcome = [(whole, claims, probe)], None
     if readable:
-        outcome, entries_differ = quick(point, whole, claims, probe, unit, alike)
-        if outcome is not None and not entries_differ:
-            doubtful = yield from _closer(point, claims, whole, probe, unit, alike)
+        outcome, entries_differ = quick(point, whole, claims, probe, alike)
+        if outcome is None or entries_differ:
+            alike = alike and (yield from place_by_place(point, whole, rng))
+        if outcome is not None and not (entries_differ and alike):
+            doubtful = yield from _closer(point, claims, whole, probe, alike)
+    elif alike:
+        alike = yield from place_by_place(point, whole, rng)
     for direction, own, seen in doubtful:
         settled = yield from settle(
-            point, direction, own if readable else None, seen.complex_step, unit, alike and direction is whole, rng
+            point,
+            direction,
+            own if readable else None,
+            seen.complex_step,
+            alike and direction is whole,
+            rng,
+            known=direction is not whole,
         )
         outcome = settled.outcome
         if outcome.ok is False or (not readable and settled.slope is not None):
-            found = yield from search(point, direction, claims, settled, unit, rng)
+            found = yield from search(point, direction, claims, settled, rng)
             return _verdict(point, replace(outcome, ok=False), found.arguments, found.numerical)
         if outcome.ok is None:
             break
@@ -227,7 +236,7 @@ Doubt = tuple[Direction, list[Claim], Probe]
 
 
 def _closer(
-    point: Point, claims: list[Claim], whole: Direction, probe: Probe, unit: float, alike: bool
+    point: Point, claims: list[Claim], whole: Direction, probe: Probe, alike: bool
 ) -> Generator[list, list, list[Doubt]]:
     """Look again, more closely, where the projection of everything at once does not see an error of SMALLEST_ERROR.
 
@@ -247,7 +256,7 @@ def _closer(
     doubtful = []
     for i, (direction, claim) in enumerate(directions):
         seen = read_probe(answers[3 * i : 3 * i + 3], point.v.size)
-        if quick(point, direction, [claim], seen, unit, False)[0] is None:
+        if quick(point, direction, [claim], seen, False, known=True)[0] is None:
             doubtful.append((direction, [claim], seen))
     return doubtful
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,14 @@ STEPS = (2.0**-7, 2.0**-10, 2.0**-13, 2.0**-17)
 FINE_STEPS = (2.0**-21, 2.0**-25, 2.0**-29)
 
 
+# Steps that must be free of a kink for the finer two of them to be used: a kink within reach of the finest is within
+# reach of the others too, and shows there.
+CLEAN = 3
+
+# Where two one-sided slopes differ by less, relative to the larger, they are one slope.
+ONE_SLOPE = 1e-6
+
+
 @dataclass(frozen=True)
 class Differences:
     """A vector-valued function f at x and at x ± step·u.
@@ -29,6 +36,7 @@ class Differences:
     plus, minus: f(x + step·u) and f(x - step·u) for each, shapes (O,); None where f gave no finite numbers.
     ripples: f at points that differ from x in the last place, less f(x): what rounding does to f.
     eps: machine epsilon of the format f computes in.
+    unit: the least size against which rounding is measured, 0 or 1.
     """
 
     out: np.ndarray
@@ -37,13 +45,19 @@ class Differences:
     minus: tuple[np.ndarray | None, ...]
     ripples: tuple[np.ndarray, ...]
     eps: float = EPS
+    unit: float = 0.0
 
-    def noise(self) -> np.ndarray:
-        """How far each output may be off by rounding: 4 units in the last place, and 4 times the largest ripple."""
-        noise = 4 * self.eps * np.abs(self.out)
-        for ripple in self.ripples:
-            np.maximum(noise, 4 * np.abs(ripple), out=noise)
-        return noise
+    def quotient(self, i: int) -> np.ndarray:
+        """The central difference at step i, nan where there is none."""
+        if self.plus[i] is None or self.minus[i] is None:
+            return np.full(self.out.shape, np.nan)
+        return (self.plus[i] - self.minus[i]) / (2 * self.steps[i])
+
+    def second(self, i: int) -> np.ndarray:
+        """|f(x+su) - 2f(x) + f(x-su)| at step i, nan where there is none."""
+        if self.plus[i] is None or self.minus[i] is None:
+            return np.full(self.out.shape, np.nan)
+        return np.abs(self.plus[i] - 2 * self.out + self.minus[i])
 
 
 @dataclass(frozen=True)
@@ -52,8 +66,7 @@ class Derivative:
 
     value, bound: the estimate, and how far it may be off; inf where there is none.
     low, high: where `kinked`, the one-sided slopes, between which every value is a derivative; elsewhere the value.
-    kinked: True where a kink is closer than the finest two steps.
-    start: for each output, the first step that no kink disturbs.
+    kinked: True where a kink is within reach of the finest step.
     total, total_bound: Σ vₖ·valueₖ over the outputs that are not kinked, and how far it may be off.
     """
 
@@ -62,52 +75,59 @@ class Derivative:
     low: np.ndarray
     high: np.ndarray
     kinked: np.ndarray
-    start: np.ndarray
     total: float
     total_bound: float
 
 
 def derivative(f: Differences, v: np.ndarray) -> Derivative:
     """Differentiate every output by the steps that no kink disturbs, and their sum weighted by v."""
-    noise = f.noise()
+    noise = _noise(f)
     start = _first_smooth_step(f, noise)
-    quotients = [_quotient(f, i) for i in range(len(f.steps))]
+    quotients = [f.quotient(i) for i in range(len(f.steps))]
     for i, quotient in enumerate(quotients):
         quotient[start > i] = np.nan
     value, bound = extrapolate(f.steps, quotients, noise)
-    kinked = start >= len(f.steps) - 1
-    low, high = value.copy(), value.copy()
+    total, total_bound = _total(f, v, start, noise, value, bound)
+    low, high, kinked = value.copy(), value.copy(), start == len(f.steps)
     if kinked.any():
-        low[kinked], high[kinked], bound[kinked] = _one_sided(f, noise, kinked)
-        value[kinked] = (low[kinked] + high[kinked]) / 2
-    total, total_bound = _total(f, v, start)
-    return Derivative(value, bound, low, high, kinked, start, total, total_bound)
+        left, right, slack = _one_sided(f, noise[-1], kinked)
+        low[kinked], high[kinked] = np.minimum(left, right), np.maximum(left, right)
+        value[kinked], bound[kinked] = (left + right) / 2, slack + np.abs(right - left) / 2
+        one = np.zeros(kinked.shape, dtype=bool)
+        one[kinked] = np.abs(right - left) <= ONE_SLOPE * np.maximum(np.abs(left), np.abs(right))
+        total, total_bound = total + float(v[one] @ value[one]), total_bound + float(np.abs(v[one]) @ bound[one])
+        low[one] = high[one] = value[one]
+        kinked &= ~one
+        bound[kinked] -= (high - low)[kinked] / 2
+    return Derivative(value, bound, low, high, kinked, total, total_bound)
 
 
-def extrapolate(steps: Sequence[float], quotients: Sequence, noise: np.ndarray | float) -> tuple:
+def extrapolate(steps: Sequence[float], quotients: Sequence, noise: Sequence) -> tuple:
     """The best estimate that a column of central differences yields, and a bound for its error.
 
     D(s) = (f(x+su) - f(x-su)) / 2s = f' + c₂s² + c₄s⁴ + ... Extrapolating to s = 0 by polynomials in s² (Richardson
     1911; the scheme is Neville's) removes one power in each column:
         T[i, 0] = D(sᵢ),    T[i, k] = T[i+1, k-1] + (T[i+1, k-1] - T[i, k-1]) / ((sᵢ / sᵢ₊ₖ)² - 1).
-    The correction estimates the error of T[i+1, k-1]; twice as much, with noise / sᵢ₊ₖ for rounding, bounds
+    The correction estimates the error of T[i+1, k-1]; twice as much, with noiseᵢ₊ₖ / sᵢ₊ₖ for rounding, bounds
     that of T[i, k], which is smaller by a power. The T[i, k] of smallest bound is taken.
+
+    That holds from the step on from which the differences fall as they should; see `_falling`.
 
     Args:
         steps: the L steps, falling.
         quotients: D for each, all of one shape; nan where a step must not be used.
-        noise: how far a value of f may be off by rounding, a number or an array of that shape.
+        noise: for each step, how far a value of f may be off by rounding, numbers or arrays of that shape.
 
     Returns: the estimate and its bound, of that shape; nan and inf where fewer than two steps can be used.
     """
     best = np.full(np.shape(quotients[0]), np.nan)
     bound = np.full(np.shape(quotients[0]), np.inf)
-    column = list(quotients)
+    column = _falling(steps, quotients, noise)
     for k in range(1, len(steps)):
         for i in range(len(column) - 1):
             correction = (column[i + 1] - column[i]) / ((steps[i] / steps[i + k]) ** 2 - 1)
             column[i] = column[i + 1] + correction
-            error = 2 * np.abs(correction) + 1.1 * noise / steps[i + k]
+            error = 2 * np.abs(correction) + 1.1 * noise[i + k] / steps[i + k]
             better = error < bound  # False for nan
             best = np.where(better, column[i], best)
             bound = np.where(better, error, bound)
@@ -115,69 +135,93 @@ def extrapolate(steps: Sequence[float], quotients: Sequence, noise: np.ndarray |
     return best, bound
 
 
-def _quotient(f: Differences, i: int) -> np.ndarray:
-    if f.plus[i] is None or f.minus[i] is None:
-        return np.full(f.out.shape, np.nan)
-    return (f.plus[i] - f.minus[i]) / (2 * f.steps[i])
+def _falling(steps: Sequence[float], quotients: Sequence, noise: Sequence) -> list[np.ndarray]:
+    """The central differences with nan for the steps before they begin to converge as they should.
+
+    D(sᵢ₊₁) - D(sᵢ) falls with the square of the step. If a difference is more than four times what the one before it
+    lets expect, something else than c₂s² was at work there: a kink that came and went, steps too long for the function.
+    """
+    changes = [np.abs(fine - coarse) for coarse, fine in zip(quotients[:-1], quotients[1:], strict=True)]
+    column, bad = list(quotients), np.zeros(np.shape(quotients[0]), dtype=bool)
+    for i in range(len(steps) - 3, -1, -1):
+        expected = 4 * changes[i] * (steps[i + 1] / steps[i]) ** 2
+        bad = bad | (changes[i + 1] > expected + 4 * noise[i + 2] / steps[i + 2])
+        column[i] = np.where(bad, np.nan, column[i])
+    return column
 
 
-def _second(f: Differences, i: int) -> np.ndarray:
-    if f.plus[i] is None or f.minus[i] is None:
-        return np.full(f.out.shape, np.nan)
-    return np.abs(f.plus[i] - 2 * f.out + f.minus[i]) / f.steps[i]
+def _noise(f: Differences) -> list[np.ndarray]:
+    """How far f may be off by rounding, for each output at each step: 4 units in the last place of the largest value
+    involved, 4 times the largest ripple, and the grain of f where it shows.
+
+    Second differences fall with the square of the step if f is smooth, with the step itself if there is a kink. Where
+    they fall by less than that between the two finest steps they are rounding: ½(1 + tanh(x/2)) near 0, say, comes in
+    multiples of 1e-16.
+    """
+    fine, coarse = f.second(len(f.steps) - 1), f.second(len(f.steps) - 2)
+    common = np.where(fine > 2 * coarse * f.steps[-1] / f.steps[-2], 4 * fine, 0.0)
+    for ripple in f.ripples:
+        np.maximum(common, 4 * np.abs(ripple), out=common)
+    noise = []
+    for plus, minus in zip(f.plus, f.minus, strict=True):
+        size = np.maximum(np.abs(f.out), f.unit)
+        if plus is not None and minus is not None:
+            size = np.maximum(size, np.maximum(np.abs(plus), np.abs(minus)))
+        noise.append(np.maximum(common, 4 * f.eps * size))
+    return noise
 
 
-def _first_smooth_step(f: Differences, noise: np.ndarray) -> np.ndarray:
+def _first_smooth_step(f: Differences, noise: Sequence[np.ndarray]) -> np.ndarray:
     """For each output, the first step from which on no kink or jump is within reach of any step.
 
-    S(s) = |f(x+su) - 2f(x) + f(x-su)| / s is |f″|·s where f is smooth: it falls with s. With a kink in reach it stays
-    the jump of the slope, or some part of it; when the kink falls out of reach between two steps, S collapses.
+    With S(s) = |f(x+su) - 2f(x) + f(x-su)| / s: it is |f″|·s where f is smooth, and falls with s. With a kink in reach
+    it stays the jump of the slope, or some part of it; when the kink falls out of reach between two steps, S collapses.
 
-    Returns: integers, shape (O,); L - 1 where fewer than two steps can be used.
+    Returns: integers, shape (O,); L where fewer than CLEAN steps can be used.
     """
-    start = np.full(f.out.shape, len(f.steps) - 1)
+    start = np.full(f.out.shape, len(f.steps))
     usable = np.ones(f.out.shape, dtype=bool)
-    finer = _second(f, len(f.steps) - 1)
+    finer = f.second(len(f.steps) - 1) / f.steps[-1]
     for i in range(len(f.steps) - 2, -1, -1):
-        coarser, ratio = _second(f, i), f.steps[i] / f.steps[i + 1]
-        floor = 4 * noise / f.steps[i + 1]
-        falls = finer <= coarser / 2 + floor
-        usable &= falls & (coarser <= 4 * ratio * (finer + floor))  # False for nan
-        start[usable] = i
+        coarser, ratio = f.second(i) / f.steps[i], f.steps[i] / f.steps[i + 1]
+        floor = 4 * noise[i + 1] / f.steps[i + 1]
+        # False for nan
+        usable &= (finer <= 4 / ratio * coarser + floor) & (coarser <= 4 * ratio * (finer + floor))
+        if i <= len(f.steps) - CLEAN:
+            start[usable] = i
         finer = coarser
     return start
 
 
 def _one_sided(f: Differences, noise: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The one-sided slopes of some outputs, the smaller first, and how far they may be off: at the finest step, where
-    the error is about 1/15 of the change from the step before, which is 16 times as large."""
-    slopes = []
-    for i in (-2, -1):
-        if f.plus[i] is None or f.minus[i] is None:
-            return tuple(np.full(int(chosen.sum()), x) for x in (np.nan, np.nan, np.inf))
-        out, step = f.out[chosen], f.steps[i]
-        slopes.append(((f.plus[i][chosen] - out) / step, (out - f.minus[i][chosen]) / step))
-    (right_before, left_before), (right, left) = slopes
-    change = np.maximum(np.abs(right - right_before), np.abs(left - left_before))
-    return np.minimum(left, right), np.maximum(left, right), change / 8 + 2 * noise[chosen] / f.steps[-1]
+    """The slopes to the left and to the right at the finest step, and how far they may be off: rounding, and a
+    curvature that changes them by no more than 8 times themselves over a length of 1."""
+    if f.plus[-1] is None or f.minus[-1] is None:
+        return tuple(np.full(int(chosen.sum()), x) for x in (np.nan, np.nan, np.inf))
+    out, step = f.out[chosen], f.steps[-1]
+    left, right = (out - f.minus[-1][chosen]) / step, (f.plus[-1][chosen] - out) / step
+    return left, right, 2 * noise[chosen] / step + 8 * step * (np.abs(left) + np.abs(right))
 
 
-def _total(f: Differences, v: np.ndarray, start: np.ndarray) -> tuple[float, float]:
-    """Σ vₖ·f'ₖ over the outputs that have two smooth steps, extrapolated as a sum: so independent rounding errors
-    average out instead of adding up. Outputs that share their first smooth step are summed together."""
+def _total(
+    f: Differences, v: np.ndarray, start: np.ndarray, noise: Sequence[np.ndarray], value: np.ndarray, bound: np.ndarray
+) -> tuple[float, float]:
+    """Σ vₖ·f'ₖ over the outputs with smooth steps.
+
+    Those that are smooth from the first step on are extrapolated as a sum: so independent rounding errors average out
+    instead of adding up. The few others are added with their own bounds.
+    """
     total, total_bound = 0.0, 0.0
-    for first in range(len(f.steps) - 1):
-        chosen: Any = start == first
-        if not chosen.any():
-            continue
-        chosen = slice(None) if chosen.all() else chosen
-        weights, out = v[chosen], f.out[chosen]
-        quotients = [
-            np.nan if p is None or m is None else weights @ (p - m)[chosen] / (2 * s)
-            for p, m, s in zip(f.plus[first:], f.minus[first:], f.steps[first:], strict=True)
-        ]
-        noise = 2 * f.eps * float(np.linalg.norm(weights * out))
-        noise = max([noise] + [4 * abs(float(weights @ ripple[chosen])) for ripple in f.ripples])
-        value, bound = extrapolate(f.steps[first:], quotients, noise)
-        total, total_bound = total + float(value), total_bound + float(bound)
+    some = (start > 0) & (start < len(f.steps))
+    if some.any():
+        total, total_bound = float(v[some] @ value[some]), float(np.abs(v[some]) @ bound[some])
+    smooth = start == 0
+    if smooth.any():
+        chosen = slice(None) if smooth.all() else smooth
+        weights = v[chosen]
+        quotients = [weights @ f.quotient(i)[chosen] for i in range(len(f.steps))]
+        ripple = max((4 * abs(float(weights @ r[chosen])) for r in f.ripples), default=0.0)
+        summed = [max(ripple, float(np.linalg.norm(weights * n[chosen]))) for n in noise]
+        best, best_bound = extrapolate(f.steps, quotients, summed)
+        total, total_bound = total + float(best), total_bound + float(best_bound)
     return total, total_bound
