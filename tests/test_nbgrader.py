@@ -5,8 +5,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -18,26 +16,10 @@ from autograder.answer_key import full_key
 from autograder.catalogue import load_catalogue
 from autograder.nbgrader_course import make_course
 from autograder.secret import seed_for
+from tests.course import SECRET, A, answers_of, hand_in, nbgrader
 
 ROOT = Path(__file__).parent.parent
-A = "02_layers"
 FULL = 12.0
-SECRET = "5e" * 32
-
-
-def nbgrader(course, *arguments, code=0):
-    """Runs one of nbgrader's commands in the course directory and returns what it said."""
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *arguments],
-        cwd=course,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"AUTOGRADER_SECRET": SECRET},
-        stdin=subprocess.DEVNULL,
-        timeout=300,
-    )
-    assert code == done.returncode, done.stderr[-3000:]
-    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -52,29 +34,10 @@ def released(tmp_path_factory):
 @pytest.fixture(scope="module")
 def solved(released):
     """The answer cells of the instructor's notebook, by function."""
-    notebook = json.loads((released / "source" / A / f"{A}.ipynb").read_text())
-    return {
-        cell["id"]: cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
-        for cell in notebook["cells"]
-        if cell["cell_type"] == "code" and cell["metadata"].get("nbgrader", {}).get("solution")
-    }
+    return answers_of(released)
 
 
 # Handing in -----------------------------------------------------------------------------------------------------------
-
-
-def hand_in(course, student, answers=None, change=None):
-    """Submits the released assignment with these answers, the notebook changed by `change(notebook, cells by id)`."""
-    folder = course / "submitted" / student / A
-    shutil.copytree(course / "release" / A, folder)
-    notebook = json.loads((folder / f"{A}.ipynb").read_text())
-    cells = {cell["id"]: cell for cell in notebook["cells"]}
-    for name, source in (answers or {}).items():
-        cells[name]["source"] = source
-    if change:
-        change(notebook, cells)
-    (folder / f"{A}.ipynb").write_text(json.dumps(notebook))
-    return folder
 
 
 def averaged(solved):

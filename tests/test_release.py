@@ -15,48 +15,9 @@ from autograder.catalogue import load_catalogue
 from autograder.nbgrader_course import LOCAL_CONFIG, MARKER_FILE, make_course
 from autograder.release import ReleaseError, build_notebook, stub_file, student_notebook
 from autograder.stubs import stale_files, write_stubs
+from tests.course import SOFTPLUS
 
 ROOT = Path(__file__).parent.parent
-
-SOFTPLUS = '''\
-"""The softplus layer: a smooth ramp."""
-
-# %%
-import numpy as np
-
-
-# %%
-def softplus_forward(x):
-    """Apply log(1 + exp(x)) to every entry."""
-    ### BEGIN SOLUTION
-    out = np.logaddexp(0, x)
-    return out, x
-    ### END SOLUTION
-
-
-# %%
-def softplus_backward(dout, cache):
-    """Send the upstream gradient back through the softplus."""
-    ### BEGIN SOLUTION
-    return dout * np.exp(-np.logaddexp(0, -cache))
-    ### END SOLUTION
-
-
-# %% tags=["grading"]
-from autograder.exercise import Function, Pair
-from autograder.inputs import elementwise_cases
-
-EXERCISES = (
-    Pair(
-        name="softplus",
-        assignment="02_layers",
-        elementwise=True,
-        forward=Function(reference=softplus_forward, points=2, returns=("out",)),
-        backward=Function(reference=softplus_backward, points=1.5, returns=("dx",)),
-        cases=elementwise_cases(),
-    ),
-)
-'''
 
 TEXT = """\
 ---

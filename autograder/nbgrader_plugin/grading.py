@@ -37,6 +37,7 @@ from traitlets import Bool, Unicode
 from autograder.calls import GRADER_ERROR
 from autograder.catalogue import load_catalogue
 from autograder.grading import Grader
+from autograder.nbgrader_plugin.history import History
 from autograder.nbgrader_plugin.intake import read_plain, take_every_submission
 from autograder.release import answer_stubs
 from autograder.render import inert, to_html, to_text
@@ -57,6 +58,9 @@ class SubmissionExporter(NotebookExporter):
     accept_weak_sandbox = Bool(
         False, help="Grade although this machine cannot confine a submission (see autograder doctor)."
     ).tag(config=True)
+    allow_decrease = Bool(
+        False, help="Let grading an unchanged submission again, after a test was mended, lower its score."
+    ).tag(config=True)
 
     def __init__(self, config=None, **kwargs):
         super().__init__(config=config, **kwargs)
@@ -65,6 +69,7 @@ class SubmissionExporter(NotebookExporter):
         weakref.finalize(self, self._open.close)
         if isinstance(self.parent, Autograde):
             take_every_submission(self.parent)
+            self._history = History(Path(self.coursedir.root))
 
     @property
     def coursedir(self) -> CourseDirectory:
@@ -102,7 +107,10 @@ class SubmissionExporter(NotebookExporter):
         ours = {cell.source.strip() for cell in self.released(assignment, notebook).cells if not is_solution(cell)}
         labels = {source.label for source in submission.sources if source.text.strip() in ours}
         remarks = tuple(remark for remark in report.remarks if remark.partition(",")[0] not in labels)
-        return replace(report, remarks=remarks)
+        report, changes = self._history.settle(replace(report, remarks=remarks), allow_decrease=self.allow_decrease)
+        for change in changes:
+            self.log.warning("score changed: %s", change)
+        return report
 
     def _grader(self, assignment: str) -> tuple[Grader, dict[str, str]]:
         """The batch's warm grader, and the answer cells as they were handed out."""
