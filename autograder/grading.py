@@ -180,8 +180,8 @@ def _finding(verdict: Verdict, naming: Naming) -> Finding:
 
 def _undefined(finding: Finding, name: str, definition: Definition) -> Finding:
     """Why there is no function to call: an untouched stub, no definition, or a cell that did not get that far."""
-    if finding.passed:
-        return finding
+    if finding.passed or finding.kind not in (calls.MISSING, calls.RAISED):
+        return finding  # a hang, a crash or worse while the cells ran: that is the reason
     if definition.untouched:
         return replace(finding, kind=calls.MISSING, headline=f"{name} is not written yet.", evidence="")
     problem = definition.problem

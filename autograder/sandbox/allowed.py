@@ -5,8 +5,8 @@ docs/security.md lists them for instructors; a test holds the two together.
 
 _STANDARD = """
 abc argparse array ast atexit base64 bisect builtins calendar cmath collections collections.abc colorsys
-concurrent.futures concurrent.futures.thread contextlib copy copyreg csv ctypes dataclasses datetime decimal difflib
-dis doctest enum errno fnmatch fractions functools gc getpass glob gzip hashlib heapq html importlib
+concurrent.futures concurrent.futures.thread contextlib copy copyreg csv ctypes ctypes.util dataclasses datetime
+decimal difflib dis doctest enum errno fnmatch fractions functools gc getpass glob gzip hashlib heapq html importlib
 importlib.metadata importlib.resources importlib.util inspect io itertools json keyword linecache locale logging
 logging.handlers math mmap multiprocessing numbers opcode operator os os.path pathlib pickle pkgutil platform pprint
 queue random re reprlib resource sched secrets select selectors shlex shutil signal socket stat statistics string

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..calls import Limits, Source
 from . import wire
 from .converse import Budget, Failure, converse
+from .line import Line
 from .session import SandboxSession
 from .supervisor import Child, SandboxError, Zygote
 from .support import unsupported
@@ -41,7 +42,8 @@ class Sandbox:
 
     def open(self, sources: Sequence[Source], names: Sequence[str]) -> SandboxSession:
         """A session over one submission: its sources are run, `definitions` says what was found of `names`."""
-        return SandboxSession(self._spawn, self.close, sources, names, self.limits)
+        line = Line(self._spawn, self.close, self.limits.total_wall)
+        return SandboxSession(line, sources, names, self.limits)
 
     def _spawn(self) -> Child:
         """A child that has said READY; a zygote that died or stalls is started again, once."""

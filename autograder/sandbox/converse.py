@@ -47,6 +47,9 @@ def converse(child: Child, payload: bytes, frames: Frames, accept: Callable, bud
     """
     sock, out = child.sock, memoryview(payload)
     clock = _Clock(child, budget)
+    if payload and (frames.at != len(frames.buffer) or _receive(sock)):
+        child.discard()
+        raise Failure(PROTOCOL, "the process broke the grader's protocol (it spoke unasked)")
     mask = select.POLLIN | select.POLLOUT if out else select.POLLIN
     child.poller.modify(sock, mask)
     try:

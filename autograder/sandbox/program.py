@@ -177,7 +177,7 @@ class Program:
         cells = [entry for entry in others if self.sources[entry[0]][2] is None]
         files = [entry for entry in others if self.sources[entry[0]][2] is not None]
         stub = [entry for entry in bound if entry[0] in stubs]
-        chosen = own[-1:] or cells[-1:] or files[-1:] or stub[-1:]
+        chosen = own[:1] or cells[-1:] or files[-1:] or stub[-1:]
         if chosen and callable(chosen[0][1]):
             at, value = chosen[0]
             return value, self.sources[at][0], None, at in stubs or is_stub(value)

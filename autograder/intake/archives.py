@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import stat
 import tarfile
 import zipfile
 import zlib
+
+from .files import MAX_FILES
+from .problem import BrokenSubmission
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 MAX_MEMBERS = 5000
 MAX_MEMBER = 64 << 20
 MAX_TOTAL = 128 << 20
 MAX_DEPTH = 8
+MAX_HEADER = 8192  # bytes of one extended header of a tar archive
+MOVES = (b"size=", b"hdrcharset=", b"GNU.sparse")
+CENTRAL_RECORD = b"PK\x01\x02"  # one for each member of a zip archive
 SKIPPED = ("__MACOSX/",)
-
-
-class BrokenSubmission(ValueError):
-    """A submission that cannot be read, in a sentence its author can understand."""
 
 
 def read_archive(data: bytes, name: str) -> dict[str, bytes]:
@@ -26,7 +31,16 @@ def read_archive(data: bytes, name: str) -> dict[str, bytes]:
         files = _read_zip(data) if name.lower().endswith(".zip") else _read_tar(data)
     except BrokenSubmission:
         raise
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:
         raise BrokenSubmission(f"this archive cannot be read: {_short(error)}") from None
     except (NotImplementedError, MemoryError, RecursionError, LookupError, OverflowError) as error:
         raise BrokenSubmission(f"this archive cannot be read: {type(error).__name__}") from None
@@ -55,6 +69,8 @@ class _Budget:
     def add(self, path: str, stream) -> None:
         if path in self.files:
             raise BrokenSubmission(f"this archive holds {path} twice")
+        if len(self.files) >= MAX_FILES:
+            raise BrokenSubmission(f"this archive holds more than {MAX_FILES} code files")
         data = stream.read(MAX_MEMBER + 1)  # what it unpacks to is counted, not what it says
         self.total += len(data)
         if len(data) > MAX_MEMBER or self.total > MAX_TOTAL:
@@ -64,17 +80,18 @@ class _Budget:
 
 def _read_zip(data: bytes) -> dict[str, bytes]:
     budget = _Budget()
+    if data.count(CENTRAL_RECORD) > MAX_MEMBERS:  # before each is made an object
+        raise BrokenSubmission(f"this archive has more than {MAX_MEMBERS} members")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = archive.infolist()
-        if len(members) > MAX_MEMBERS:
-            raise BrokenSubmission(f"this archive has more than {MAX_MEMBERS} members")
-        for member in members:
+        for member in archive.infolist():
             path = _path(member.filename)
             kind = stat.S_IFMT(member.external_attr >> 16)
             if path is None or member.is_dir() or kind not in (0, stat.S_IFREG):
                 continue
             if member.flag_bits & 1:
                 raise BrokenSubmission("this archive is locked with a password")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise BrokenSubmission("this archive is packed in an unusual way; pack it again as a plain zip")
             with archive.open(member) as stream:
                 budget.add(path, stream)
     return budget.files
@@ -82,7 +99,9 @@ def _read_zip(data: bytes) -> dict[str, bytes]:
 
 def _read_tar(data: bytes) -> dict[str, bytes]:
     budget = _Budget()
-    with tarfile.open(fileobj=_Counted(data), mode="r:*") as archive:
+    plain = _unpacked(data)
+    _check_headers(plain)
+    with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as archive:
         for count, member in enumerate(archive):
             if count >= MAX_MEMBERS:
                 raise BrokenSubmission(f"this archive has more than {MAX_MEMBERS} members")
@@ -95,20 +114,38 @@ def _read_tar(data: bytes) -> dict[str, bytes]:
     return budget.files
 
 
-def _Counted(data: bytes) -> io.BytesIO:
-    """The archive's bytes, unpacked within the limit first: a tar reader skips over members by unpacking them."""
-    import bz2
-    import gzip
-    import lzma
+def _unpacked(data: bytes) -> bytes:
+    """A tar archive without its compression, within the limits of size and memory."""
+    if data.startswith(b"\xfd7zXZ"):
+        opened = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_TOTAL)
+        plain = opened.decompress(data, MAX_TOTAL + 1)
+    elif data.startswith(b"\x1f\x8b"):
+        plain = gzip.GzipFile(fileobj=io.BytesIO(data)).read(MAX_TOTAL + 1)
+    elif data.startswith(b"BZh"):
+        plain = bz2.BZ2File(io.BytesIO(data)).read(MAX_TOTAL + 1)
+    else:
+        plain = data
+    if len(plain) > MAX_TOTAL:
+        raise BrokenSubmission("this archive unpacks to more than a submission needs")
+    return plain
 
-    for start, module in ((b"\x1f\x8b", gzip), (b"BZh", bz2), (b"\xfd7zXZ", lzma)):
-        if data.startswith(start):
-            with module.open(io.BytesIO(data)) as stream:
-                plain = stream.read(MAX_TOTAL + 1)
-            if len(plain) > MAX_TOTAL:
-                raise BrokenSubmission("this archive unpacks to more than a submission needs")
-            return io.BytesIO(plain)
-    return io.BytesIO(data)
+
+def _check_headers(plain: bytes) -> None:
+    """Refuses extended headers in which a tar reader loses itself: long ones, and those that move the next header."""
+    at = extended = count = 0
+    while at + 512 <= len(plain) and plain[at] != 0:
+        count += 1
+        field = plain[at + 124 : at + 136].split(b"\0")[0].strip()
+        size = int(field or b"0", 8)  # ValueError, for a size written in another way
+        kind = plain[at + 156 : at + 157]
+        if kind in b"xgXLK" and kind:
+            body = plain[at + 512 : at + 512 + size]
+            extended += size
+            if size > MAX_HEADER or extended > 64 * MAX_HEADER or any(word in body for word in MOVES):
+                raise BrokenSubmission("this archive has unusual headers; pack it again as a plain zip")
+        if count > 3 * MAX_MEMBERS:
+            raise BrokenSubmission(f"this archive has more than {MAX_MEMBERS} members")
+        at += 512 + (size + 511) // 512 * 512
 
 
 def _without_common_folder(files: dict[str, bytes]) -> dict[str, bytes]:
