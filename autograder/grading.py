@@ -19,6 +19,7 @@ from autograder.answer_key import Key, full_key
 from autograder.calls import Definition, Limits, Session
 from autograder.catalogue import Catalogue
 from autograder.diagnose import Diagnosis, Naming, diagnose
+from autograder.exercise import describe_array
 from autograder.judge import RUNGS, Judgement, Verdict, judge, problem_text
 from autograder.observe import observe
 from autograder.report import PARTIAL, PASSED, Finding, FunctionReport, SubmissionReport
@@ -137,6 +138,7 @@ def _report(key: Key, judgement: Judgement, naming: Naming, definition: Definiti
     findings = tuple(_finding(v, naming) for row in judgement.rows for v in row)
     if definition is not None and (definition.untouched or not definition.found):
         findings = tuple(_undefined(f, function.name, definition) for f in findings)
+    reached, not_reached = _reached(key, judgement)
     score = min(max(share, 0.0), 1.0) * function.points
     return FunctionReport(
         name=function.name,
@@ -146,7 +148,8 @@ def _report(key: Key, judgement: Judgement, naming: Naming, definition: Definiti
         findings=findings,
         diagnosis=naming.ids,
         remarks=tuple(dict.fromkeys(remarks)),
-        not_reached=_not_reached(key, judgement),
+        reached=reached,
+        not_reached=not_reached,
     )
 
 
@@ -183,27 +186,31 @@ def _undefined(finding: Finding, name: str, definition: Definition) -> Finding:
     if finding.passed or finding.kind not in (calls.MISSING, calls.RAISED):
         return finding  # a hang, a crash or worse while the cells ran: that is the reason
     if definition.untouched:
-        return replace(finding, kind=calls.MISSING, headline=f"{name} is not written yet.", evidence="")
+        return replace(finding, kind=calls.MISSING, case="", headline=f"{name} is not written yet.", evidence="")
     problem = definition.problem
     if problem is None:
         headline = f"{name} is not defined anywhere in this submission."
-        return replace(finding, kind=calls.MISSING, headline=headline, evidence="")
+        return replace(finding, kind=calls.MISSING, case="", headline=headline, evidence="")
     return replace(
         finding,
         kind=calls.RAISED,
+        case="",
         headline=f"{name} could not be defined: {problem.type}.",
         evidence=problem_text(problem),
     )
 
 
-def _not_reached(key: Key, judgement: Judgement) -> tuple[str, ...]:
-    """The rungs above the one at which the first failure fell."""
-    fallen = next((v.rung for row in judgement.rows for v in row if not v.ok), "")
-    if not fallen:
-        return ()
-    rungs = RUNGS[RUNGS.index(fallen) + 1 :]
+def _reached(key: Key, judgement: Judgement) -> tuple[str, tuple[str, ...]]:
+    """What the first failing array had right, in words, and the rungs above the one from which it fell."""
+    fallen = next((v for row in judgement.rows for v in row if not v.ok), None)
+    if fallen is None:
+        return "", ()
+    at = RUNGS.index(fallen.rung)
+    if at == 0:
+        return "", ()
     backward = key.pair and judgement.function is key.backward
-    return tuple(r for r in rungs if backward or r not in ("numerical gradient", "linear in dout"))
+    above = tuple(r for r in RUNGS[at + 1 :] if backward or r not in ("numerical gradient", "linear in dout"))
+    return describe_array(fallen.yours) if at > RUNGS.index("dtype") else "", above
 
 
 def _picture(wrong: np.ndarray | None) -> tuple[tuple[bool, ...], ...]:

@@ -46,8 +46,15 @@ def shown_failures(report: FunctionReport) -> list[Finding]:
     return sorted(by_headline, key=lambda f: order.index(f.array))
 
 
-def details(finding: Finding, audience: Audience, hints: int) -> Iterator[tuple[str, str]]:
-    """(kind, text) of the lines below a headline: the evidence, the idea, then hints."""
+def with_ideas(failures: Sequence[Finding]) -> Iterator[tuple[Finding, bool]]:
+    """Each failure, and whether its idea and hints are to follow it: once where several in a row share them."""
+    for i, finding in enumerate(failures):
+        following = failures[i + 1] if i + 1 < len(failures) else None
+        yield finding, following is None or (following.idea, following.hint) != (finding.idea, finding.hint)
+
+
+def details(finding: Finding, audience: Audience, hints: int, idea: bool) -> Iterator[tuple[str, str]]:
+    """(kind, text) of the lines below a headline: the evidence, then, where wanted, the idea and hints."""
     if finding.hidden and audience == "student":
         similar = f" Try a similar one: {finding.similar}" if finding.similar else ""
         yield "evidence", f'hidden case "{finding.case}": {finding.reason}.{similar}'
@@ -55,6 +62,8 @@ def details(finding: Finding, audience: Audience, hints: int) -> Iterator[tuple[
         yield "evidence", f'case "{finding.case}"   {inert(finding.evidence)}'.rstrip()
     elif finding.evidence:
         yield "evidence", inert(finding.evidence)
+    if not idea:
+        return
     if finding.idea:
         yield "idea", inert(finding.idea)
     for hint in [h for h in (finding.hint, *finding.more_hints) if h][:hints]:
@@ -74,21 +83,29 @@ def to_text(
         lines = [_spread(f"{report.name}: passed.", score, width)]
     else:
         lines = []
-        for finding in shown_failures(report):
+        for finding, idea in with_ideas(shown_failures(report)):
             lines += _spread(inert(finding.headline, 300), score, width).split("\n")
             score = ""
-            for _, text in details(finding, audience, hints):
+            for _, text in details(finding, audience, hints, idea):
                 lines += _wrapped(text, width)
     if public:
         lines += _wrapped(public_line(passed, total), width)
     elif report.status != PASSED:
         lines += _wrapped(f"{passed} of {total} checks passed.", width)
-    if report.not_reached:
-        lines += _wrapped(f"Not reached: {', '.join(report.not_reached)}.", width)
+    if reached := reached_line(report):
+        lines += _wrapped(reached, width)
     for remark in (report.flagged, *report.remarks):
         if remark:
             lines += _wrapped(f"Remark: {inert(remark)}", width)
     return "\n".join(lines)
+
+
+def reached_line(report: FunctionReport) -> str:
+    """What the first failing array had right, and what was not looked at any more."""
+    parts = [f"Passed: {report.reached}."] if report.reached else []
+    if report.not_reached:
+        parts.append(f"Not reached: {', '.join(report.not_reached)}.")
+    return "   ".join(parts)
 
 
 def public_line(passed: int, total: int) -> str:
@@ -136,16 +153,16 @@ def to_html(report: FunctionReport, *, audience: Audience = "student", hints: in
         f"<span>{_esc(score)}</span></div>",
     ]
     if not good or report.flagged:
-        for finding in shown_failures(report):
+        for finding, idea in with_ideas(shown_failures(report)):
             parts.append(f'<div style="margin-top:.4em"><strong>{_esc(inert(finding.headline, 300))}</strong></div>')
-            parts += [_detail_html(kind, text) for kind, text in details(finding, audience, hints)]
+            parts += [_detail_html(kind, text) for kind, text in details(finding, audience, hints, idea)]
             if finding.picture and not (finding.hidden and audience == "student"):
                 parts.append(_picture_html(finding))
     footer = []
     if not public and not good:
         footer.append(f"{passed} of {total} checks passed.")
-    if report.not_reached:
-        footer.append(f"Not reached: {', '.join(report.not_reached)}.")
+    if reached := reached_line(report):
+        footer.append(reached)
     footer += [f"Remark: {inert(r)}" for r in (report.flagged, *report.remarks) if r]
     parts += [f'<div style="opacity:.8;font-size:.92em">{_esc(line)}</div>' for line in footer]
     return "\n".join([*parts, "</div>"])
@@ -236,11 +253,11 @@ def class_table(reports: Sequence[SubmissionReport]) -> str:
     """A table as text: student, points for each function, total, and what the mistakes are called."""
     if not reports:
         return "no submissions"
-    names = [f.name for f in reports[0].functions]
+    names = [f.name.replace("_forward", " fwd").replace("_backward", " bwd") for f in reports[0].functions]
     head = ["student", *names, "total", "named mistakes"]
     rows = [
         [
-            inert(r.student, 32),
+            inert(r.student, 40),
             *(points_text(f.score) if f.score or f.status == "failed" else f.status for f in r.functions),
             f"{points_text(r.score)}/{points_text(r.max_score)}",
             ", ".join(dict.fromkeys(d for f in r.functions for d in f.diagnosis)) or "–",

@@ -47,7 +47,8 @@ class FunctionReport:
 
     status: as in results.json.
     diagnosis: misconception ids, most certain first.
-    not_reached: checks that a failure left open, in words.
+    reached: what the first failing array had right: "one array, shape (4, 3), float64".
+    not_reached: checks that this failure left open, in words.
     flagged: a sentence where a human has to decide (the score is provisional), else "".
     """
 
@@ -58,6 +59,7 @@ class FunctionReport:
     findings: tuple[Finding, ...] = ()
     diagnosis: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    reached: str = ""
     not_reached: tuple[str, ...] = ()
     flagged: str = ""
 

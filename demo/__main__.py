@@ -55,7 +55,7 @@ def main() -> int:
     print("\n".join(lines))
     check_scores(course, {r.student: r.score for r in reports})
 
-    page = next((course / "feedback").glob(f"mistake-*/{ASSIGNMENT}/*.html"))
+    page = next((course / "feedback").glob(f"*-upstream-forgotten/{ASSIGNMENT}/*.html"))
     print(f"""
 Grades      {course / "grades.csv"} (and the gradebook, {course / "gradebook.db"})
 Feedback    {course / "feedback"}, for example {page.relative_to(course / "feedback")}

@@ -118,13 +118,15 @@ def make_class(catalogue: Catalogue, assignment: str, assignments_dir: Path) -> 
         if set(answers) <= names:
             students[f"right-{student}"] = notebook_with(solved, answers)
     for exercise, function, misconception in all_mistakes(catalogue, assignment):
-        student = f"mistake-{function.name.replace('_', '-')}-{misconception.id}"
+        student = f"{function.name.replace('_', '-')}-{misconception.id}"
         students[student] = notebook_with(solved, mistaken(exercise, function, misconception))
     first = catalogue.exercises(assignment)[0]
     if isinstance(first, Pair):
         order = first.backward.name
-        students["mistake-gradient-order"] = notebook_with(solved, {order: _last_first(first.backward)})
-        students["mistake-nothing-returned"] = notebook_with(
+        students[f"{order.replace('_', '-')}-gradient-order"] = notebook_with(
+            solved, {order: _last_first(first.backward)}
+        )
+        students[f"{order.replace('_', '-')}-nothing-returned"] = notebook_with(
             solved, {order: f"def {order}(dout, cache):\n    dx = dout\n"}
         )
     for student, answers in BROKEN.items():
