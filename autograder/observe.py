@@ -6,6 +6,7 @@ data; whether it is right is the judge's business.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,31 +36,107 @@ class Observation:
 
 
 def observe(key: Key, session: Session) -> tuple[Observation, ...]:
-    """One `Observation` for each question of the key, in order."""
-    plans = [_plan(key, question) for question in key.questions]
-    replies = _grouped(session, plans)
-    checks = _check_gradients(key, session, replies) if key.pair else [None] * len(plans)
-    return tuple(
-        _observation(question, got, len(key.functions), check)
-        for question, got, check in zip(key.questions, replies, checks, strict=True)
-    )
+    """One `Observation` for each question of the key, in order.
+
+    One batch asks every question, and begins the numerical checks with it; most of those need nothing more.
+    """
+    asked = [_Asked(key, question, seed) for seed, question in enumerate(key.questions)]
+    for one, replies in zip(asked, _grouped(session, [one.calls for one in asked]), strict=True):
+        one.take(replies)
+    _go_on(key, session, [one for one in asked if one.steps is not None])
+    return tuple(one.observation() for one in asked)
 
 
-def _observation(
-    question: Question, got: Sequence[Reply], functions: int, check: gradients.VJPCheck | None
-) -> Observation:
-    once, twice, doubled = got[:functions], got[functions : 2 * functions], got[2 * functions :]
-    return Observation(question, tuple(once), tuple(twice or once), doubled[0] if doubled else None, check)
+class _Asked:
+    """One question on its way: the calls of the first batch, and the numerical check that they begin.
+
+    The check asks for the plain forward and backward too; where it does, theirs are the second calls.
+    """
+
+    def __init__(self, key: Key, question: Question, seed: int):
+        self.key, self.question = key, question
+        self.steps = self.vjp = None
+        self.wanted: list = []
+        if key.pair and _asks_for_gradient(question):
+            self.steps = gradients.vjp_steps(
+                question.args, question.dout, seed=seed, elementwise=key.elementwise, names=key.forward.args
+            )
+            self.wanted = next(self.steps)
+        once = [_call(key, f.name, question, question.dout) for f in key.functions]
+        self.calls = list(once)
+        self.doubled_at = len(self.calls) if key.pair and not question.extreme and question.cpu_limit is None else None
+        if self.doubled_at is not None:
+            self.calls.append(_call(key, key.backward.name, question, 2 * question.dout))
+        wanted_at = len(self.calls)
+        self.calls += [_request(key, question, request) for request in self.wanted]
+        self.again_at = []
+        for i, call in enumerate(once):
+            repeated = [n for n, request in enumerate(self.wanted) if _repeats(request, question, backward=i == 1)]
+            if repeated:
+                self.again_at.append(wanted_at + repeated[0])
+            elif question.cpu_limit is not None:  # where cost counts nothing is asked twice
+                self.again_at.append(i)
+            else:
+                self.again_at.append(len(self.calls))
+                self.calls.append(call)
+        self.wanted_at = slice(wanted_at, wanted_at + len(self.wanted))
+
+    def take(self, replies: Sequence[Reply]) -> None:
+        self.first = tuple(replies[: len(self.key.functions)])
+        self.second = tuple(replies[i] for i in self.again_at)
+        self.doubled = replies[self.doubled_at] if self.doubled_at is not None else None
+        if self.steps is not None:
+            if _differentiable(self.first, self.question):
+                self.send(replies[self.wanted_at])
+            else:
+                self.steps = None
+        if self.steps is not None and self.agrees():
+            # A longer check could only confirm what the reference says, to fewer digits.
+            self.steps = None
+
+    def send(self, replies: Sequence[Reply]) -> None:
+        """Answers the numerical check; it ends, or `wanted` holds what it asks next."""
+        try:
+            self.wanted = self.steps.send([_answer(self.key, reply) for reply in replies])
+        except StopIteration as done:
+            self.vjp, self.steps = done.value, None
+
+    def agrees(self) -> bool:
+        """Whether both functions gave what the reference gives, to nine digits of the largest entry."""
+        values = (self.first[0].value, *as_tuple_of_any(self.first[1].value))
+        expected = [e for f in self.key.functions for e in self.question.expected[f.name]]
+        return len(values) == len(expected) and all(_near(v, e) for v, e in zip(values, expected, strict=True))
+
+    def observation(self) -> Observation:
+        return Observation(self.question, self.first, self.second, self.doubled, self.vjp)
 
 
-def _plan(key: Key, question: Question) -> list[Call]:
-    """Each function twice; for a pair a fifth call, the backward with 2·dout. Where cost counts, each once."""
-    once = [_call(key, function.name, question, question.dout) for function in key.functions]
-    if question.cpu_limit is not None:
-        return once
-    if key.pair and not question.extreme:
-        return [*once, *once, _call(key, key.backward.name, question, 2 * question.dout)]
-    return [*once, *once]
+def as_tuple_of_any(value: Any) -> tuple:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _near(value: Any, expected: np.ndarray) -> bool:
+    if not isinstance(value, np.ndarray) or value.shape != expected.shape or value.dtype.kind not in "fiu":
+        return False
+    with np.errstate(all="ignore"):
+        return bool(np.abs(value - expected).max(initial=0.0) <= 1e-9 * np.abs(expected).max(initial=0.0))
+
+
+def _repeats(request: gradients.Forward | gradients.Backward, question: Question, *, backward: bool) -> bool:
+    """Whether the check's request is the very question: the same arguments, and for a backward the same dout."""
+    same = len(request.args) == len(question.args) and all(map(operator.is_, request.args, question.args))
+    if backward:
+        return same and isinstance(request, gradients.Backward) and request.dout is question.dout
+    return same and isinstance(request, gradients.Forward)
+
+
+def _go_on(key: Key, session: Session, running: list[_Asked]) -> None:
+    """Further rounds for the numerical checks that need them, side by side, each round one batch."""
+    while running:
+        plans = [[_request(key, one.question, r) for r in one.wanted] for one in running]
+        for one, replies in zip(running, _grouped(session, plans), strict=True):
+            one.send(replies)
+        running = [one for one in running if one.steps is not None]
 
 
 def _call(key: Key, name: str, question: Question, dout: Any) -> Call:
@@ -85,34 +162,6 @@ def _grouped(session: Session, plans: Sequence[Sequence[Call]]) -> list[list[Rep
     """All plans in one batch, and the replies grouped as the plans were."""
     flat = iter(session.run([call for plan in plans for call in plan]))
     return [[next(flat) for _ in plan] for plan in plans]
-
-
-def _check_gradients(key: Key, session: Session, replies: list[list[Reply]]) -> list[gradients.VJPCheck | None]:
-    """Runs the numerical checks of all questions side by side, so that each round is one batch."""
-    results: list[gradients.VJPCheck | None] = [None] * len(replies)
-    running = {}
-    for i, (question, got) in enumerate(zip(key.questions, replies, strict=True)):
-        if not _asks_for_gradient(question) or not _differentiable(got, question):
-            continue
-        steps = gradients.vjp_steps(
-            question.args,
-            question.dout,
-            seed=i,
-            elementwise=key.elementwise,
-            names=key.forward.args,
-        )
-        running[i] = (steps, next(steps))
-    while running:
-        plans = [[_request(key, key.questions[i], r) for r in asked] for i, (_, asked) in running.items()]
-        for i, got in zip(list(running), _grouped(session, plans), strict=True):
-            steps = running[i][0]
-            answers = [_answer(key, reply) for reply in got]
-            try:
-                running[i] = (steps, steps.send(answers))
-            except StopIteration as done:
-                results[i] = done.value
-                del running[i]
-    return results
 
 
 def _asks_for_gradient(question: Question) -> bool:
