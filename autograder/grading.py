@@ -189,7 +189,7 @@ def _undefined(finding: Finding, name: str, definition: Definition) -> Finding:
         return replace(finding, kind=calls.MISSING, case="", headline=f"{name} is not written yet.", evidence="")
     problem = definition.problem
     if problem is None:
-        headline = f"{name} is not defined anywhere in this submission."
+        headline = f"{name} is not defined: no cell and no file holds it."
         return replace(finding, kind=calls.MISSING, case="", headline=headline, evidence="")
     return replace(
         finding,

@@ -67,7 +67,7 @@ def check(name: str, hints: int = 1) -> float:
 def check_namespace(name: str, namespace: dict, near: Path | str = ".") -> FunctionReport:
     """The report on one function of a live namespace, by the public key."""
     key = key_of(name, read_keys(near))
-    session = LocalSession(namespace)
+    session = LocalSession(namespace, [f.name for f in key.functions])
     reports = report_on(key, session)
     return next(r for r in reports if r.name == name)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,8 @@ from autograder.report import PASSED
 from demo.classroom import all_mistakes, mistaken
 from tests.conftest import ROOT, SECRET, cells_of
 
-CATALOGUE = load_catalogue(ROOT / "solutions")
+# Another course's solutions can be put to the same tests.
+CATALOGUE = load_catalogue(Path(os.environ.get("SOLUTIONS_UNDER_TEST", ROOT / "solutions")))
 EXERCISES = CATALOGUE.exercises()
 MISTAKES = [
     (exercise, function, misconception, way)
@@ -76,7 +79,9 @@ def test_every_misconception_loses_points_and_is_named(box, exercise, function, 
 def test_all_mistakes_were_tried():
     """The count of mistaken students stands here, so that none can be lost unseen."""
     by_assignment = {a: sum(e.assignment == a for e, *_ in MISTAKES) for a in CATALOGUE.assignments}
-    assert by_assignment["02_layers"] == 57
+    if CATALOGUE.folder == ROOT / "solutions":
+        assert by_assignment["02_layers"] == 57
+    assert all(by_assignment.values())
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
