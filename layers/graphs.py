@@ -48,6 +48,7 @@ def sum_over_paths(n_nodes, edges, local, source, target):
 
     Source: the multivariable chain rule; Olah (2015) tells it as a sum over paths.
     """
+
     raise NotImplementedError("Need to implement sum_over_paths")
 
 

@@ -64,15 +64,19 @@ def sum_over_paths(n_nodes, edges, local, source, target):
 
     Source: the multivariable chain rule; Olah (2015) tells it as a sum over paths.
     """
+
     ### BEGIN SOLUTION
-    if source == target:
-        return 1.0, 1
-    total, n_paths = 0.0, 0
-    for e in np.flatnonzero(edges[:, 0] == source):
-        rest, ways = sum_over_paths(n_nodes, edges, local, edges[e, 1], target)
-        total += local[e] * rest
-        n_paths += ways
-    return float(total), n_paths
+    def walk(node):
+        if node == target:
+            return 1.0, 1
+        derivative, ways = 0.0, 0
+        for e in np.flatnonzero(edges[:, 0] == node):
+            rest, ways_on = walk(edges[e, 1])
+            derivative += local[e] * rest
+            ways += ways_on
+        return float(derivative), ways
+
+    return walk(source)
     ### END SOLUTION
 
 
