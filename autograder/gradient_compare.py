@@ -7,6 +7,7 @@ T = ⟨v, J u⟩ - ⟨g, u⟩ is compared with what rounding can make of it. Pur
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from autograder import richardson
-from autograder.gradient_layer import EPS, TINY, Claim, Direction, Point
+from autograder.gradient_layer import EPS, TINY, Claim, Direction, Point, blocks, dot, product_norm
 
 # 2⁻¹⁰⁰ = 8e-31: its square vanishes beside any ordinary double, and even σ'(±600) = 1e-261 times it is no denormal. (At
 # h = 1e-200, σ' at |x| = 300 drops out of the range of doubles, and right code looks wrong.)
@@ -67,11 +68,6 @@ class Probe:
     plus: np.ndarray | None
     minus: np.ndarray | None
 
-    def central(self) -> np.ndarray | None:
-        if self.plus is None or self.minus is None:
-            return None
-        return (self.plus - self.minus) / (2 * CENTRAL_STEP)
-
 
 @dataclass(frozen=True)
 class Slope:
@@ -98,7 +94,7 @@ class Slope:
 
 def inner(claims: Sequence[Claim], direction: Direction) -> float:
     """⟨g, u⟩ over all leaves of the direction."""
-    return float(sum(np.vdot(c.value, u) for c, u in zip(claims, direction.u, strict=True)))
+    return sum(dot(c.value, u) for c, u in zip(claims, direction.u, strict=True))
 
 
 @dataclass(frozen=True)
@@ -116,49 +112,67 @@ class Scales:
     usual: float
     norms: tuple[float, ...]
 
+    @property
+    def agreed(self) -> float:
+        """A T so small beside Q that g is right to RESOLUTION, however uncertain all else may be."""
+        return max(self.strict, RESOLUTION / 2 * self.q)
+
 
 def scales(point: Point, direction: Direction, claims: Sequence[Claim], ju: np.ndarray) -> Scales:
-    norms = [s * float(np.sqrt(np.vdot(c.value, c.value))) for s, c in zip(direction.size, claims, strict=True)]
-    q = float(np.hypot.reduce(norms)) + float(np.linalg.norm(point.v * ju))
+    norms = [size * claim.norm for size, claim in zip(direction.size, claims, strict=True)]
+    q = math.hypot(*norms) + product_norm(point.v, ju)
     strict = ROUNDINGS * q + TINY / COMPLEX_STEP
     strict += sum(FLOAT32_UNITS * c.eps * n for n, c in zip(norms, claims, strict=True) if c.eps > EPS)
-    usual = strict + OUT_ROUNDINGS * point.eps * float(np.linalg.norm(point.v * point.out))
+    usual = strict + OUT_ROUNDINGS * point.eps * product_norm(point.v, point.out)
     return Scales(q, strict, usual, tuple(norms))
+
+
+@dataclass(frozen=True)
+class Quick:
+    """A claim that was accepted at once.
+
+    size: what the projections amount to.
+    entries_differ: whether entries differ although the projections agree, where entries were compared.
+    """
+
+    outcome: Outcome
+    size: Scales
+    entries_differ: bool
 
 
 def quick(
     point: Point, direction: Direction, claims: Sequence[Claim], probe: Probe, alike: bool, *, known: bool = False
-) -> tuple[Outcome | None, bool]:
+) -> Quick | None:
     """Accept a claim on which complex step and central difference agree, each to its own accuracy.
 
+    alike: whether each output may depend on the entries at its own place only; then entries are compared as well.
     known: whether the complex step has been confirmed for all leaves together. Then a central difference too inaccurate
-    to confirm it again is no objection.
+        to confirm it again is no objection.
 
-    Returns: the outcome, None where they do not; and whether entries differ although the projections agree (where
-    `alike`, that is, where each output may depend on the entries at its own place only; see `compare_entries`).
+    Returns: None where the claim is not accepted.
     """
-    central = probe.central()
-    if probe.complex_step is None or central is None:
-        return None, False
+    if probe.complex_step is None or probe.plus is None or probe.minus is None:
+        return None
     size = scales(point, direction, claims, probe.complex_step)
     claimed = inner(claims, direction)
-    difference = abs(float(point.v @ probe.complex_step) - claimed)
-    by_central = abs(float(point.v @ central) - claimed)
-    rounding = 4 * point.eps * float(np.linalg.norm(point.v * point.out)) / CENTRAL_STEP
+    difference = abs(dot(point.v, probe.complex_step) - claimed)
+    changes = [dot(point.v[at], probe.plus[at] - probe.minus[at]) for at in blocks(point.v.size)]
+    by_central = abs(sum(changes) / (2 * CENTRAL_STEP) - claimed)
+    rounding = 4 / OUT_ROUNDINGS * (size.usual - size.strict) / CENTRAL_STEP
     confirmed = by_central <= max(CENTRAL * size.q, rounding if known else min(rounding, RESOLUTION * size.q))
     tolerance = size.usual
     if (
         tolerance > RESOLUTION * size.q
     ):  # g is so small that rounding of out drowns it: what agrees nevertheless is right
-        tolerance = max(size.strict, RESOLUTION / 2 * size.q)
+        tolerance = size.agreed
         difference = min(difference, by_central)
     if not (difference <= tolerance and confirmed):
-        return None, False
+        return None
     outcome = _figures(True, "complex step, confirmed by the central difference", difference, tolerance, size.q)
     if not alike:
-        return outcome, False
-    entries = compare_entries(point, direction, claims, Slope(probe.complex_step, 0.0, None, True), central)
-    return (entries, False) if entries.ok else (outcome, True)
+        return Quick(outcome, size, False)
+    entries = compare_entries(point, direction, claims, Slope(probe.complex_step, 0.0, None, True), probe)
+    return Quick(entries, size, False) if entries.ok else Quick(outcome, size, True)
 
 
 def compare_projection(
@@ -172,7 +186,7 @@ def compare_projection(
     """
     v = point.v
     size = scales(point, direction, claims, slope.ju)
-    expected, bound, reach = float(v @ slope.ju), noise, 0.0
+    expected, bound, reach = dot(v, slope.ju), noise, 0.0
     if not slope.complex:
         expected, bound = slope.real.total, noise + slope.real.total_bound
     kinked = slope.kinked
@@ -187,8 +201,7 @@ def compare_projection(
     tolerance = size.usual + bound
     ok: bool | None = bool(difference <= tolerance)
     if ok and tolerance > RESOLUTION * size.q:  # as in `quick`
-        agreed = max(size.strict, RESOLUTION / 2 * size.q)
-        ok, tolerance = (True, agreed) if difference <= agreed and reach == 0 else (None, tolerance)
+        ok, tolerance = (True, size.agreed) if difference <= size.agreed and reach == 0 else (None, tolerance)
     return _figures(ok, slope.method, difference, tolerance, size.q)
 
 
@@ -197,27 +210,32 @@ def compare_entries(
     direction: Direction,
     claims: Sequence[Claim],
     slope: Slope,
-    central: np.ndarray | None = None,
+    probe: Probe | None = None,
     noise: Any = 0.0,
 ) -> Outcome:
     """Compare output by output, in a layer whose outputs depend on the entries at their own place only.
 
     There vₖ·(J u)ₖ = Σ gₖ·uₖ, the sum being over the arguments, for every k by itself. See `entry_table`.
     """
-    table = entry_table(point, direction, claims, slope, noise)
-    largest = float(np.max(np.abs(table.expected), initial=0.0))
-    error = np.abs(table.claimed - table.expected)
-    ok: bool | None = bool(table.right.all())
-    tolerance = float(np.max(table.allowed, initial=0.0))
-    if ok and tolerance > RESOLUTION * largest:  # as in `quick`
+    ok, agreed, error, tolerance, largest = True, True, 0.0, 0.0, 0.0
+    for at in blocks(point.out.size):
+        table = entry_table(point, direction, claims, slope, noise, at)
+        difference = np.abs(table.claimed - table.expected)
         own = RESOLUTION / 2 * np.abs(table.expected) + TINY / COMPLEX_STEP
-        agrees = error <= own
-        if central is not None:
-            agrees |= np.abs(table.claimed - point.v * central) <= own
-        ok, tolerance = (True, float(np.max(own, initial=0.0))) if agrees.all() else (None, tolerance)
-    if ok is not False and slope.kinked is not None:
-        error = np.where(table.right & slope.kinked, 0.0, error)
-    return _figures(ok, f"{slope.method}, entry by entry", float(np.max(error, initial=0.0)), tolerance, largest)
+        agrees = difference <= own
+        if probe is not None and not agrees.all():
+            central = (probe.plus[at] - probe.minus[at]) / (2 * CENTRAL_STEP)
+            agrees |= np.abs(table.claimed - point.v[at] * central) <= own
+        if slope.kinked is not None:
+            difference = np.where(table.right & slope.kinked[at], 0.0, difference)
+        ok, agreed = ok and bool(table.right.all()), agreed and bool(agrees.all())
+        error = max(error, float(np.max(difference)))
+        tolerance = max(tolerance, float(np.max(table.allowed)))
+        largest = max(largest, float(np.max(np.abs(table.expected))))
+    verdict: bool | None = ok
+    if ok and tolerance > RESOLUTION * largest:  # as in `quick`
+        verdict, tolerance = (True, RESOLUTION / 2 * largest) if agreed else (None, tolerance)
+    return _figures(verdict, f"{slope.method}, entry by entry", error, tolerance, largest)
 
 
 @dataclass(frozen=True)
@@ -231,29 +249,38 @@ class EntryTable:
 
 
 def entry_table(
-    point: Point, direction: Direction, claims: Sequence[Claim], slope: Slope, noise: Any = 0.0
+    point: Point,
+    direction: Direction,
+    claims: Sequence[Claim],
+    slope: Slope,
+    noise: Any = 0.0,
+    at: slice = slice(None),
 ) -> EntryTable:
-    """Compare output by output.
+    """Compare output by output, for a slice of the outputs.
 
     Rounding of entry k is measured in |vₖ| times the size of the output, but at least 1: an entry that was computed as
     1 - t² is off by eps even where 1 - t² is nearly 0.
     """
-    v = np.abs(point.v)
-    claimed = sum((c.value * u).ravel() for c, u in zip(claims, direction.u, strict=True))
-    expected = point.v * slope.ju
-    size = np.maximum(np.abs(point.out), 1.0)
-    allowed = ENTRY_RTOL * np.abs(expected) + v * (ENTRY_UNITS * point.eps * size + slope.bound) + noise
-    allowed += TINY / COMPLEX_STEP
-    for c, u in zip(claims, direction.u, strict=True):
+    v, ju = point.v[at], slope.ju[at]
+    products = [(c, c.value.ravel()[at] * u.ravel()[at]) for c, u in zip(claims, direction.u, strict=True)]
+    claimed = sum(product for _, product in products)
+    expected = v * ju
+    size = ENTRY_UNITS * point.eps * np.maximum(np.abs(point.out[at]), 1.0) + _part(slope.bound, at)
+    allowed = ENTRY_RTOL * np.abs(expected) + np.abs(v) * size + (_part(noise, at) + TINY / COMPLEX_STEP)
+    for c, product in products:
         if c.eps > EPS:
-            allowed += FLOAT32_UNITS * c.eps * np.abs(c.value * u).ravel()
+            allowed += FLOAT32_UNITS * c.eps * np.abs(product)
     right = np.abs(claimed - expected) <= allowed
     if slope.kinked is not None:
-        ends = point.v * slope.real.low, point.v * slope.real.high
-        slack = v * slope.real.bound + allowed
+        ends = v * slope.real.low[at], v * slope.real.high[at]
+        slack = np.abs(v) * slope.real.bound[at] + allowed
         between = (claimed >= np.minimum(*ends) - slack) & (claimed <= np.maximum(*ends) + slack)
-        right |= slope.kinked & between
+        right |= slope.kinked[at] & between
     return EntryTable(claimed, expected, allowed, right)
+
+
+def _part(value: Any, at: slice) -> Any:
+    return value[at] if isinstance(value, np.ndarray) else value
 
 
 def _figures(ok: bool | None, method: str, difference: float, tolerance: float, size: float) -> Outcome:

@@ -7,6 +7,7 @@ Whatever comes back is untrusted: it may be anything, and no function here raise
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +22,10 @@ TINY = float(np.finfo(float).tiny)
 # A batch of requests holds about this many bytes of arguments at once; layers above it are asked for one by one.
 BATCH = 1 << 22
 
+# Long arrays are summed in blocks of so many entries: they stay in the cache, and BLAS sums them in one thread. Waiting
+# for threads that are busy elsewhere takes longer than any sum.
+BLOCK = 8192
+
 # Nested deeper than this, a value is taken for garbage (a list that contains itself, say).
 DEPTH = 16
 
@@ -32,6 +37,7 @@ class Leaf:
     argument, path: its place, `args[argument][path[0]][path[1]]...`.
     name: "w", or "params[1]" inside a tuple.
     value: the array, float64.
+    norm: ‖value‖.
     scalar: `float` for Python's, `np.generic` for numpy's, None for an array: code may call math.exp on what it gets.
     """
 
@@ -39,6 +45,7 @@ class Leaf:
     path: tuple[int, ...]
     name: str
     value: np.ndarray
+    norm: float
     scalar: type | None = None
 
 
@@ -125,52 +132,83 @@ def differentiable(args: tuple, names: Sequence[str]) -> tuple[tuple[Leaf, ...],
                 notes.append(f"{name} holds {'booleans' if array.dtype.kind == 'b' else 'integers'}: no gradient")
             else:
                 scalar = float if type(value) is float else np.generic if isinstance(value, np.generic) else None
-                leaves.append(Leaf(i, path, name, array.astype(float, copy=False), scalar))
+                array64 = array.astype(float, copy=False)
+                leaves.append(Leaf(i, path, name, array64, norm(array64), scalar))
                 if array.dtype != np.float64:
                     notes.append(f"{name} holds {array.dtype}; it is checked in float64")
     return tuple(leaves), notes
+
+
+def blocks(n: int) -> list[slice]:
+    """The numbers up to n in slices of BLOCK."""
+    return [slice(i, i + BLOCK) for i in range(0, n, BLOCK)]
+
+
+def dot(a: np.ndarray, b: np.ndarray) -> float:
+    """⟨a, b⟩ of two real arrays of one shape."""
+    if a.size <= BLOCK:
+        return float(np.vdot(a, b))
+    a, b = a.ravel(), b.ravel()
+    return sum(float(np.vdot(a[at], b[at])) for at in blocks(a.size))
+
+
+def norm(array: np.ndarray) -> float:
+    """‖a‖, the root of the sum of squares; nan or inf if an entry is, or if squares overflow (beyond 1e154)."""
+    if array.size <= BLOCK:
+        return math.sqrt(np.vdot(array, array).real)
+    flat = array.ravel(order="K")
+    return math.sqrt(sum(np.vdot(flat[at], flat[at]).real for at in blocks(flat.size)))
+
+
+def product_norm(a: np.ndarray, b: np.ndarray) -> float:
+    """‖a∘b‖ of two flat arrays."""
+    if a.size <= BLOCK:
+        return norm(a * b)
+    return math.sqrt(sum(norm(a[at] * b[at]) ** 2 for at in blocks(a.size)))
 
 
 # --- steps along a direction ---
 
 
 def random_direction(rng: np.random.Generator, leaves: Sequence[Leaf]) -> Direction:
-    """A direction with entries ±[1, 2) in every leaf (times a power of two where the leaf's values are large).
+    """A direction with entries ±[1, 2] in every leaf (times a power of two where the leaf's values are large).
 
     Beyond |x| = 2048 the entries grow with the largest |x|, so that x ± step·u stays exact down to the steps in use.
+    Where there are many entries they are products aᵢ·bⱼ of numbers on ±[1, √2): drawing takes longer than a pass over
+    the array, and an error that is not made for the draw does not vanish in these either.
     """
-    u, size = [], []
+    n = sum(leaf.value.size for leaf in leaves)
+    if n <= 4096:
+        drawn = signs_and_sizes(rng, n)
+    else:
+        a = signs_and_sizes(rng, -(-n // 1024), math.sqrt(2)).astype(np.float32)
+        b = signs_and_sizes(rng, 1024, math.sqrt(2)).astype(np.float32)
+        drawn = np.multiply.outer(a, b).ravel()[:n].astype(float)
+    u, size, taken = [], [], 0
     for leaf in leaves:
-        drawn = signs_and_sizes(rng, leaf.value.shape)
-        largest = float(np.max(np.abs(leaf.value), initial=0.0)) if leaf.value.size else 0.0
-        scale = 2.0 ** np.ceil(np.log2(largest / 2048)) if largest > 2048 else 1.0
-        u.append(drawn * scale if scale != 1.0 else drawn)
-        size.append(1.53 * scale)  # the root mean square of ±[1, 2) is √(7/3)
+        part = drawn[taken : taken + leaf.value.size].reshape(leaf.value.shape)
+        taken += leaf.value.size
+        scale = 1.0
+        if leaf.norm > 2048 and (largest := float(np.max(np.abs(leaf.value)))) > 2048:
+            scale = 2.0 ** math.ceil(math.log2(largest / 2048))
+        u.append(part if scale == 1 else part * scale)
+        size.append(1.53 * scale)  # the root mean square of ±[1, 2] is √(7/3)
     return Direction(tuple(leaves), tuple(u), tuple(size))
 
 
-def signs_and_sizes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Random numbers on ±[1, 2], of 24 bits: short enough that x ± u·2⁻¹⁷ is exact wherever |x| ≤ 2048.
+def signs_and_sizes(rng: np.random.Generator, n: int, largest: float = 2.0) -> np.ndarray:
+    """n random numbers, uniform on ±[1, largest], of 24 bits: so short that x ± u·2⁻¹⁷ is exact wherever |x| ≤ 2048.
 
-    Not normal: an error is seen times its u, and a normal u is near 0 too often (1e-8 of the scale hid one
+    Not normal: an error is seen times its u, and a normal u is near 0 too often (at a tolerance of 1e-8 it hid one
     wrong entry in 47 % of the runs). Not ±1: two entries swapped would cancel half of the time.
-    Large arrays get products aᵢ·bⱼ of numbers on ±[1, √2): drawing is slower than a matrix product's share of an entry,
-    and an error that is no accident of the draw cannot vanish in them either.
     """
-    n = int(np.prod(shape, dtype=np.int64))
-    if n <= 4096:
-        r = rng.random(n, dtype=np.float32).astype(float)
-        return _signed(r, 1.0).reshape(shape)
-    columns = 1024
-    a = _signed(rng.random(-(-n // columns)), np.sqrt(2) - 1).astype(np.float32)
-    b = _signed(rng.random(columns), np.sqrt(2) - 1).astype(np.float32)
-    return np.multiply.outer(a, b).ravel()[:n].reshape(shape).astype(float)
-
-
-def _signed(r: np.ndarray, width: float) -> np.ndarray:
-    """From uniform numbers on [0, 1) to ±[1, 1 + width)."""
-    r = 2 * r - 1
-    return np.copysign(1.0, r) + width * r
+    r = rng.random(n, dtype=np.float32)
+    r *= 2
+    r -= 1
+    signs = np.copysign(1, r)
+    r *= largest - 1
+    r += signs
+    return r.astype(float)
 
 
 def unit_direction(leaf: Leaf, k: int) -> Direction:
@@ -210,7 +248,7 @@ def shaken(args: tuple, direction: Direction, rng: np.random.Generator) -> tuple
 
 
 def with_values(args: tuple, leaves: Sequence[Leaf], values: Sequence[np.ndarray]) -> tuple:
-    """The arguments with new values for these leaves, each as the kind of object that stood there."""
+    """The arguments with new values for these leaves, each as the kind of object that stood there; the rest copied."""
     new = {(leaf.argument, *leaf.path): _like(leaf, value) for leaf, value in zip(leaves, values, strict=True)}
 
     def rebuilt(value: Any, path: tuple[int, ...]) -> Any:
@@ -221,7 +259,7 @@ def with_values(args: tuple, leaves: Sequence[Leaf], values: Sequence[np.ndarray
             return items if isinstance(value, list) else tuple(items)
         return value.copy() if isinstance(value, np.ndarray) else value
 
-    return tuple(rebuilt(argument, (i,)) for i, argument in enumerate(args))
+    return tuple([rebuilt(argument, (i,)) for i, argument in enumerate(args)])
 
 
 def _like(leaf: Leaf, value: np.ndarray) -> Any:
@@ -276,36 +314,34 @@ def numbers(value: Any) -> np.ndarray | str:
 
 
 def finite_numbers(answer: Any, size: int) -> np.ndarray | None:
-    """The numbers of an answer, if there are as many as there should be and all are finite."""
+    """The numbers of an answer, if there are as many as there should be, all finite and of ordinary size."""
     flat = numbers(answer)
-    if isinstance(flat, str) or flat.size != size or not np.isfinite(flat).all():
+    if isinstance(flat, str) or flat.size != size or not math.isfinite(norm(flat)):
         return None
     return flat
 
 
 def trouble(name: str, answer: Any) -> str:
-    """What keeps an answer from being finite real numbers, as a sentence; empty if nothing does."""
+    """What keeps an answer from being real numbers of ordinary size, as a sentence; empty if nothing does."""
     if isinstance(answer, Failed):
         return f"there is no {name}: {answer.reason}"
     flat = numbers(answer)
     if isinstance(flat, str):
         return f"{name} is {flat}, not numbers"
-    return _not_finite(name, flat)
-
-
-def _not_finite(name: str, array: np.ndarray) -> str:
-    if array.dtype.kind == "c":
+    if flat.dtype.kind == "c":
         return f"{name} holds complex numbers"
-    bad = ~np.isfinite(array)
+    return "" if math.isfinite(norm(flat)) else not_finite(name, answer if isinstance(answer, np.ndarray) else flat)
+
+
+def not_finite(name: str, array: np.ndarray) -> str:
+    """Which entries of an array are nan or infinite, or else too large."""
+    bad, word = ~np.isfinite(array), "nan" if np.isnan(array).any() else "inf"
     if not bad.any():
-        return ""
-    word = "nan" if np.isnan(array).any() else "inf"
-    first = [int(i) for i in np.argwhere(bad)[0]] if array.ndim else ""
-    return (
-        f"{name} holds {word} in {int(bad.sum())} of {array.size} entries, first at {first}"
-        if array.ndim
-        else (f"{name} is {word}")
-    )
+        bad, word = np.abs(array) > 1e150, "numbers beyond 1e150"
+    if array.ndim == 0:
+        return f"{name} is {word}"
+    first = [int(i) for i in np.argwhere(bad)[0]] if bad.any() else ""
+    return f"{name} holds {word} in {int(bad.sum())} of {array.size} entries, first at {first}"
 
 
 def shapes(value: Any) -> list[tuple[int, ...]]:
@@ -315,9 +351,8 @@ def shapes(value: Any) -> list[tuple[int, ...]]:
 
 def precision(value: Any) -> float:
     """The machine epsilon of the coarsest floating-point format in a value of numbers."""
-    return max(
-        (float(np.finfo(a.dtype).eps) for _, v in walk(value) if (a := np.asarray(v)).dtype.kind in "fc"), default=EPS
-    )
+    dtypes = {np.asarray(leaf).dtype for _, leaf in walk(value)}
+    return max((float(np.finfo(t).eps) for t in dtypes if t.kind in "fc" and t != np.float64), default=EPS)
 
 
 def kind(value: Any) -> str:
@@ -344,12 +379,14 @@ class Claim:
     value: float64 in the leaf's shape, or None where it cannot be that, and problem says why.
     raw: as an array, where it is one at all: a wrong shape may still be recognised.
     eps: the machine epsilon of the format it came in.
+    norm: ‖value‖.
     """
 
     value: np.ndarray | None
     problem: str = ""
     raw: np.ndarray | None = None
     eps: float = EPS
+    norm: float = 0.0
 
 
 def claims_of(answer: Any, args: tuple, leaves: Sequence[Leaf]) -> list[Claim] | str:
@@ -384,9 +421,12 @@ def _claim(value: Any, leaf: Leaf) -> Claim:
     array = None if isinstance(value, tuple | list) else _as_array(value)
     if array is None or array.dtype.kind not in "biufc":
         return Claim(None, f"{name} is {kind(value)}, not an array of numbers")
-    problem = _not_finite(name, array)
     if array.shape != leaf.value.shape:
-        problem = f"{name} has shape {array.shape}, {leaf.name} has shape {leaf.value.shape}"
-    if problem:
-        return Claim(None, problem, array)
-    return Claim(array.astype(float, copy=False), "", array, precision(array))
+        return Claim(None, f"{name} has shape {array.shape}, {leaf.name} has shape {leaf.value.shape}", array)
+    if array.dtype.kind == "c":
+        return Claim(None, f"{name} holds complex numbers", array)
+    value = array.astype(float, copy=False)
+    size = norm(value)
+    if not math.isfinite(size):
+        return Claim(None, not_finite(name, value), array)
+    return Claim(value, "", array, EPS if array.dtype == float else precision(array), size)

@@ -7,33 +7,14 @@ backward pass with a handful of evaluations: both sides are projected on random 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from autograder.gradient_compare import ROUNDINGS, Outcome, Probe, quick, scales
-from autograder.gradient_evidence import place_by_place, probe_requests, read_probe, settle
-from autograder.gradient_layer import (
-    Claim,
-    Direction,
-    Point,
-    ask,
-    claims_of,
-    differentiable,
-    fresh,
-    like,
-    numbers,
-    precision,
-    random_direction,
-    shapes,
-    signs_and_sizes,
-    trouble,
-    unit_direction,
-)
+from autograder.gradient_layer import fresh
 from autograder.gradient_result import ArgumentCheck, Backward, Entry, Failed, Forward, VJPCheck
-from autograder.gradient_search import search
+from autograder.gradient_steps import vjp_steps
 
 __all__ = [
     "ArgumentCheck",
@@ -118,181 +99,6 @@ def relative_error(a: Any, b: Any) -> float:
         size = np.maximum(np.abs(a), np.abs(b))
         error = np.abs(a - b) / np.where(size == 0, 1.0, size)
     return float(np.max(np.where(a == b, 0.0, error)))
-
-
-# An error of 1e-6 in an entry that is 1e-3 of the largest is to be seen in every gradient.
-SMALLEST_ERROR = 1e-9
-
-# Layers with at most this many entries are compared entry by entry as well: that costs an evaluation each.
-FEW = 16
-
-
-def vjp_steps(
-    args: tuple,
-    dout: Any = None,
-    *,
-    seed: int = 0,
-    elementwise: bool = False,
-    names: Sequence[str] | None = None,
-    out_shape: tuple[int, ...] | None = None,
-) -> Generator[list[Forward | Backward], list[Any], VJPCheck]:
-    """Check a backward pass without running anything: yield the evaluations wanted, be sent their answers."""
-    steps = _steps(tuple(args), dout, np.random.default_rng(seed), elementwise, names or (), out_shape)
-    evaluations, answers = 0, None
-    while True:
-        try:
-            with np.errstate(all="ignore"):  # left before the yield: what runs the evaluations keeps its own state
-                batch = steps.send(answers)
-        except StopIteration as stop:
-            return replace(stop.value, evaluations=evaluations)
-        evaluations += len(batch)
-        answers = yield batch
-
-
-def _steps(
-    args: tuple, dout: Any, rng: np.random.Generator, elementwise: bool, names: Sequence[str], out_shape: Any
-) -> Generator[list, list, VJPCheck]:
-    names = [str(name) for name in names][: len(args)]
-    leaves, notes = differentiable(args, names + [f"arg{i}" for i in range(len(names), len(args))])
-    if not leaves:
-        return VJPCheck(None, notes=(*notes, "there is nothing to differentiate: no argument holds floats"))
-    for leaf in leaves:
-        if not np.isfinite(leaf.value).all():
-            return VJPCheck(None, notes=(*notes, f"{leaf.name} holds nan or inf: there is no derivative"))
-
-    # The first round holds all that is needed to accept, provided that dout can be drawn before out is known.
-    here, out = fresh(args), None
-    if dout is None and out_shape is None:
-        (out,) = yield [Forward(here)]
-        problem = trouble("out", out)
-        if problem:
-            return VJPCheck(None, notes=(*notes, problem))
-        dout = like(out, signs_and_sizes(rng, (numbers(out).size,)))
-    elif dout is None:
-        dout = signs_and_sizes(rng, tuple(out_shape))
-    v = numbers(dout)
-    if isinstance(v, str) or trouble("dout", dout):
-        return VJPCheck(None, notes=(*notes, trouble("dout", dout)))
-
-    whole = random_direction(rng, leaves)
-
-    def first():
-        if out is None:
-            yield Forward(here)
-        yield Backward(here, fresh(dout))
-        yield from probe_requests(args, whole)
-
-    answers = yield from ask(first(), sum(u.size for u in whole.u))
-    if out is None:
-        out, *answers = answers
-    answer, *probe = answers
-    problem = trouble("out", out)
-    if not problem and shapes(out) != shapes(dout):
-        problem = f"out has shape {_listed(shapes(out))}, dout has shape {_listed(shapes(dout))}"
-    if problem:
-        return VJPCheck(None, notes=(*notes, problem))
-    claims = claims_of(answer, args, leaves)
-    if isinstance(claims, str):
-        return VJPCheck(False, notes=(*notes, claims))
-    point = Point(args, leaves, dout, v, numbers(out), precision(out), _shape(out))
-    check = yield from _decide(point, whole, claims, read_probe(probe, v.size), elementwise, rng)
-    return replace(check, notes=(*notes, *check.notes))
-
-
-def _decide(
-    point: Point, whole: Direction, claims: list[Claim], probe: Probe, elementwise: bool, rng: np.random.Generator
-) -> Generator[list, list, VJPCheck]:
-    alike = all(leaf.value.shape == point.shape for leaf in point.leaves)
-    readable = not any(c.problem for c in claims)
-    doubtful, outcome = [(whole, claims, probe)], None
-    if readable:
-        outcome, entries_differ = quick(point, whole, claims, probe, alike)
-        if outcome is None or entries_differ:
-            alike = alike and (yield from place_by_place(point, whole, rng))
-        if outcome is not None and not (entries_differ and alike):
-            doubtful = yield from _closer(point, claims, whole, probe, alike)
-    elif alike:
-        alike = yield from place_by_place(point, whole, rng)
-    for direction, own, seen in doubtful:
-        settled = yield from settle(
-            point,
-            direction,
-            own if readable else None,
-            seen.complex_step,
-            alike and direction is whole,
-            rng,
-            known=direction is not whole,
-        )
-        outcome = settled.outcome
-        if outcome.ok is False or (not readable and settled.slope is not None):
-            found = yield from search(point, direction, claims, settled, rng)
-            return _verdict(point, replace(outcome, ok=False), found.arguments, found.numerical)
-        if outcome.ok is None:
-            break
-    return _verdict(point, outcome, tuple(ArgumentCheck(a.name, a.argument, outcome.ok) for a in point.leaves), {})
-
-
-Doubt = tuple[Direction, list[Claim], Probe]
-
-
-def _closer(
-    point: Point, claims: list[Claim], whole: Direction, probe: Probe, alike: bool
-) -> Generator[list, list, list[Doubt]]:
-    """Look again, more closely, where the projection of everything at once does not see an error of SMALLEST_ERROR.
-
-    A leaf whose gradient is small beside the others' is projected by itself. In a small layer every entry is.
-
-    Returns: the directions along which the claim is not accepted.
-    """
-    directions = _faint(point, claims, whole, probe)
-    if not alike and 1 < sum(leaf.value.size for leaf in point.leaves) <= FEW:
-        directions = [
-            (unit_direction(leaf, k), c)
-            for leaf, c in zip(point.leaves, claims, strict=True)
-            for k in range(leaf.value.size)
-        ]
-    requests = (r for direction, _ in directions for r in probe_requests(point.args, direction))
-    answers = yield from ask(requests, max(leaf.value.size for leaf in point.leaves))
-    doubtful = []
-    for i, (direction, claim) in enumerate(directions):
-        seen = read_probe(answers[3 * i : 3 * i + 3], point.v.size)
-        if quick(point, direction, [claim], seen, False, known=True)[0] is None:
-            doubtful.append((direction, [claim], seen))
-    return doubtful
-
-
-def _faint(point: Point, claims: list[Claim], whole: Direction, probe: Probe) -> list[tuple[Direction, Claim]]:
-    """The leaves in whose gradients an error of SMALLEST_ERROR of the largest entry drowns in the rounding of all, but
-    would not in their own."""
-    size = scales(point, whole, claims, probe.complex_step)
-    found = []
-    for leaf, claim, u, s, norm in zip(point.leaves, claims, whole.u, whole.size, size.norms, strict=True):
-        largest = s * float(np.max(np.abs(claim.value), initial=0.0))
-        if size.usual > SMALLEST_ERROR * largest and size.usual - size.strict + 2 * ROUNDINGS * norm < size.usual / 8:
-            found.append((Direction((leaf,), (u,), (s,)), claim))
-    return found
-
-
-def _verdict(point: Point, outcome: Outcome, arguments: tuple[ArgumentCheck, ...], numerical: dict) -> VJPCheck:
-    return VJPCheck(
-        outcome.ok,
-        outcome.method,
-        outcome.discrepancy,
-        outcome.tolerance,
-        outcome.resolution,
-        arguments,
-        outcome.notes,
-        0,
-        numerical,
-    )
-
-
-def _shape(value: Any) -> tuple[int, ...] | None:
-    return None if isinstance(value, tuple | list) else np.shape(value)
-
-
-def _listed(several: list) -> str:
-    return str(several[0]) if len(several) == 1 else str(several)
 
 
 def check_vjp(

@@ -3,6 +3,7 @@ kinks."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -141,7 +142,7 @@ def _falling(steps: Sequence[float], quotients: Sequence, noise: Sequence) -> li
     D(sᵢ₊₁) - D(sᵢ) falls with the square of the step. If a difference is more than four times what the one before it
     lets expect, something else than c₂s² was at work there: a kink that came and went, steps too long for the function.
     """
-    changes = [np.abs(fine - coarse) for coarse, fine in zip(quotients[:-1], quotients[1:], strict=True)]
+    changes = [np.abs(fine - coarse) for coarse, fine in itertools.pairwise(quotients)]
     column, bad = list(quotients), np.zeros(np.shape(quotients[0]), dtype=bool)
     for i in range(len(steps) - 3, -1, -1):
         expected = 4 * changes[i] * (steps[i + 1] / steps[i]) ** 2
