@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ..calls import CRASHED, GRADER_ERROR, PROTOCOL, TIMEOUT, Call, Limits, Problem, Reply, Source
+from ..calls import CRASHED, FORBIDDEN, GRADER_ERROR, PROTOCOL, TIMEOUT, Call, Limits, Problem, Reply, Source
 from . import wire
 from .converse import Failure
 from .line import Line
 from .loading import Loader
 from .replies import SLACK, read_reply
 
-MAX_STRIKES = 2  # hangs or crashes of one function, after which it is not called again
+MAX_STRIKES = 2  # hangs or crashes of one function, after which it is not called again; worse counts for all
 
 
 class SandboxSession:
@@ -68,7 +68,7 @@ class SandboxSession:
                 return Reply(self._loader.status_of(definition), problem=problem, where=where)
             if self._strikes[name] >= MAX_STRIKES:
                 failure = self._last_strike[name]
-                again = f"{failure.message}, {MAX_STRIKES} times; not called again"
+                again = f"{failure.message}; it was not called again"
                 return _failed(Failure(failure.status, again), where)
         return None
 
@@ -153,18 +153,18 @@ class SandboxSession:
         """Notes against which function a failure counts; a backward's may be its forward's."""
         if failure.status == GRADER_ERROR:
             self._ended = failure
-        if failure.status not in (TIMEOUT, CRASHED) or call.cpu_limit is not None:
+        if failure.status == GRADER_ERROR or (failure.status == TIMEOUT and call.cpu_limit is not None):
             return _failed(failure)
         where = ""
         if call.forward is not None:
             probe = Call(call.forward, call.args, pair=True, max_bytes=call.max_bytes)
-            if self._strikes[call.forward] or self.run([probe])[0].status in (TIMEOUT, CRASHED):
+            if self._strikes[call.forward] or self.run([probe])[0].status in (TIMEOUT, CRASHED, FORBIDDEN):
                 where = "forward"
         self._strike(call.forward if where else call.function, failure)
         return _failed(failure, where)
 
     def _strike(self, name: str, failure: Failure) -> None:
-        self._strikes[name] += 1
+        self._strikes[name] += 1 if failure.status in (TIMEOUT, CRASHED) else MAX_STRIKES
         self._last_strike[name] = failure
 
     def close(self) -> None:
