@@ -49,6 +49,7 @@ c.GenerateAssignment.preprocessors = releasing.RELEASE
 
 # Grading: in a sandbox, against the solutions in this folder; nbgrader itself runs no code of a student.
 c.SubmissionExporter.solutions = {solutions!r}
+c.SubmissionExporter.workers = 0  # one a core
 c.Autograde.exporter_class = grading.SubmissionExporter
 c.Autograde.sanitize_preprocessors = grading.SANITIZE
 c.Autograde.autograde_preprocessors = grading.GRADE

@@ -25,20 +25,16 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import (
-    AssignLatePenalties,
-    CheckCellMetadata,
-    NbGraderPreprocessor,
-    SaveAutoGrades,
-)
-from nbgrader.utils import is_grade, is_solution
-from traitlets import Bool, Unicode
+from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
+from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution
+from traitlets import Bool, Int, Unicode
 
 from autograder.calls import GRADER_ERROR
 from autograder.catalogue import load_catalogue
 from autograder.grading import Grader
 from autograder.nbgrader_plugin.history import History
 from autograder.nbgrader_plugin.intake import read_plain, take_every_submission
+from autograder.nbgrader_plugin.workers import share_out
 from autograder.release import answer_stubs
 from autograder.render import inert, to_html, to_text
 from autograder.report import FunctionReport, SubmissionReport
@@ -62,6 +58,9 @@ class SubmissionExporter(NotebookExporter):
         False, help="Let grading an unchanged submission again, after a test was mended, lower its score."
     ).tag(config=True)
 
+    workers = Int(1, min=0, help="How many processes autograde a class; 0 for one a core.").tag(config=True)
+    optimistic_validation = True  # once, at the end: what is rebuilt from the release is valid
+
     def __init__(self, config=None, **kwargs):
         super().__init__(config=config, **kwargs)
         self._graders, self._released = {}, {}
@@ -70,6 +69,7 @@ class SubmissionExporter(NotebookExporter):
         if isinstance(self.parent, Autograde):
             take_every_submission(self.parent)
             self._history = History(Path(self.coursedir.root))
+            share_out(self.parent, self.workers)
 
     @property
     def coursedir(self) -> CourseDirectory:
@@ -167,24 +167,38 @@ class TrustedGrade(NbGraderPreprocessor):
         return nb, resources
 
 
-class AskForReview(NbGraderPreprocessor):
-    """Marks the grades that a person has to look at: a flagged function, or a failure of the grader itself."""
+class SaveGrades(NbGraderPreprocessor):
+    """As nbgrader's SaveAutoGrades, in one transaction; a grade that a person has to look at is marked so.
+
+    That is: a question, a flagged function, a failure of the grader itself, or a grade that a person gave before.
+    """
 
     def preprocess(self, nb, resources):
         names = resources["nbgrader"]
-        doubtful = [f for f in resources["autograder"].functions if f.flagged or f.status == GRADER_ERROR]
-        if doubtful:
-            with Gradebook(names["db_url"]) as gradebook:
-                for function in doubtful:
-                    gradebook.find_grade(
-                        f"{CHECK}{function.name}", names["notebook"], names["assignment"], names["student"]
-                    ).needs_manual_grade = True
-                gradebook.db.commit()
+        where = names["notebook"], names["assignment"], names["student"]
+        doubtful = {f"{CHECK}{f.name}" for f in resources["autograder"].functions if _doubtful(f)}
+        with Gradebook(names["db_url"], self.parent.coursedir.course_id) as gradebook:
+            for cell in nb.cells:
+                if is_grade(cell):
+                    grade_id = cell.metadata.nbgrader.grade_id
+                    grade = gradebook.find_grade(grade_id, *where)
+                    grade.auto_score, _ = determine_grade(cell, self.log)
+                    by_hand = grade.manual_score is not None or grade.auto_score is None
+                    grade.needs_manual_grade = by_hand or grade_id in doubtful
+                if is_solution(cell):
+                    untouched = cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
+                    comment = gradebook.find_comment(cell.metadata.nbgrader.grade_id, *where)
+                    comment.auto_comment = "No response." if untouched else None
+            gradebook.db.commit()
         return nb, resources
 
 
-SANITIZE = [Rebuild, CheckCellMetadata]
-GRADE = [TrustedGrade, SaveAutoGrades, AskForReview, AssignLatePenalties, CheckCellMetadata]
+def _doubtful(function: FunctionReport) -> bool:
+    return bool(function.flagged) or function.status == GRADER_ERROR
+
+
+SANITIZE = [Rebuild]
+GRADE = [TrustedGrade, SaveGrades, AssignLatePenalties]
 
 
 def _outputs(function: FunctionReport | None, points: float) -> list[nbformat.NotebookNode]:
