@@ -16,7 +16,6 @@ from autograder.calls import Limits
 from autograder.catalogue import Catalogue, load_catalogue
 from autograder.grading import Grader
 from autograder.report import SubmissionReport
-from autograder.sandbox import Sandbox
 from autograder.secret import seed_for
 from autograder.submission import read_submission
 
@@ -105,9 +104,3 @@ def _start_worker(folder: Path, assignment: str, confine: str, limits: Limits | 
 
 def _grade_in_worker(job: Job) -> SubmissionReport:
     return _worker.grade(job)
-
-
-def sandbox_level(confine: str) -> str:
-    """What protects this machine, in a word or two, by starting a sandbox once."""
-    with Sandbox(confine=confine) as box:
-        return box.level

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.batch import grade_all, jobs_for, sandbox_level
+from autograder.batch import grade_all, jobs_for
 from autograder.catalogue import load_catalogue
+from autograder.errors import BadInput
 from autograder.render import class_table
 from autograder.report import SubmissionReport
 from autograder.results import read_results, results, write_json
+from autograder.sandbox.doctor import examine
 from autograder.secret import course_secret, fingerprint
 from autograder.submission import find_submissions, guess_assignment
 
@@ -47,7 +49,7 @@ def grade_class(run: ClassRun, *, tell: Callable[[str], None]) -> list[Submissio
     entries = _entries(run, assignment)
     secret = course_secret(run.solutions)
     _check_out(run.out, assignment, fingerprint(secret))
-    level = sandbox_level(run.confine)
+    level = _protection(run.confine)
     jobs = jobs_for(entries, catalogue, assignment, secret)
     start = time.perf_counter()
     with _progress(len(jobs)) as advance:
@@ -61,6 +63,17 @@ def grade_class(run: ClassRun, *, tell: Callable[[str], None]) -> list[Submissio
     seconds = time.perf_counter() - start
     tell(f"{len(reports)} submissions graded in {seconds:.1f} s: {run.out / 'results.json'}")
     return reports
+
+
+def _protection(confine: str) -> str:
+    """What protects this machine, proven by trying it; refuses to grade where that is not enough.
+
+    confine="none" is the instructor's word that they accept less: then nothing is refused, and the level says so.
+    """
+    found = examine(confine)
+    if confine == "full" and not found.sound:
+        raise BadInput(found.lines()[-1])
+    return found.level
 
 
 def _entries(run: ClassRun, assignment: str) -> list[tuple[str, Path]]:

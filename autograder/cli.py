@@ -70,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         "--accept-weak-sandbox", action="store_true", help="grade although this machine cannot confine a submission"
     )
 
+    _command(commands, "doctor", _doctor, "anyone: prove by trying what protects this machine from a submission")
+
     secret = _command(commands, "secret", _secret, "instructor: show, export or import the course secret")
     secret.add_argument("action", choices=("show", "export", "import"))
     secret.add_argument("--replace", action="store_true", help="import over another secret")
@@ -193,6 +195,14 @@ def _grade(arguments: argparse.Namespace) -> int:
         under = [r for r in reports if r.score < arguments.fail_under / 100 * r.max_score]
         return 1 if under else 0
     return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from autograder.sandbox.doctor import examine
+
+    found = examine()
+    print("\n".join(found.lines()))
+    return 0 if found.sound else 1
 
 
 def _secret(arguments: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ from autograder.diagnose import Diagnosis, Naming, diagnose
 from autograder.exercise import describe_array
 from autograder.judge import RUNGS, Judgement, Verdict, judge, problem_text
 from autograder.observe import observe
-from autograder.report import PARTIAL, PASSED, Finding, FunctionReport, SubmissionReport
+from autograder.report import BLOCKED, PARTIAL, PASSED, Finding, FunctionReport, SubmissionReport
 from autograder.sandbox import Sandbox
 from autograder.secret import seed_for
 from autograder.submission import Submission
@@ -183,7 +183,7 @@ def _finding(verdict: Verdict, naming: Naming) -> Finding:
 
 def _undefined(finding: Finding, name: str, definition: Definition) -> Finding:
     """Why there is no function to call: an untouched stub, no definition, or a cell that did not get that far."""
-    if finding.passed or finding.kind not in (calls.MISSING, calls.RAISED):
+    if finding.passed or finding.kind not in (calls.MISSING, calls.RAISED, BLOCKED):
         return finding  # a hang, a crash or worse while the cells ran: that is the reason
     if definition.untouched:
         return replace(finding, kind=calls.MISSING, case="", headline=f"{name} is not written yet.", evidence="")

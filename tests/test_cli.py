@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -273,6 +274,37 @@ def test_a_broken_submission_is_not_bad_input(tmp_path):
     assert submission["score"] == 0.0
     assert submission["max_score"] == 12.0
     assert all(e["status"] != "passed" and e["findings"][0]["headline"] for e in submission["exercises"])
+
+
+def test_a_machine_that_cannot_confine(capsys, solved, tmp_path, monkeypatch):
+    """Where a probe fails nothing is graded, and one line says what a submission could do, and the way out."""
+    from autograder.sandbox import doctor
+
+    broken = replace(doctor.examine(), refusal="")
+    broken = replace(broken, probes=(replace(broken.probes[0], holds=False), *broken.probes[1:]))
+    monkeypatch.setattr("autograder.class_run.examine", lambda confine: broken)
+    message = refused(capsys, "grade", str(solved), "--out", str(tmp_path / "out"))
+    assert "could read every file that you can read" in message
+    assert "--accept-weak-sandbox" in message
+    assert not (tmp_path / "out").exists()
+    assert main(["grade", str(solved), "--out", str(tmp_path / "out"), "--accept-weak-sandbox"]) == 0
+
+
+def test_the_level_of_protection_is_recorded(solved, tmp_path):
+    """results.json says what protected the grader, also where the instructor accepted less."""
+    main(["grade", str(solved), "--out", str(tmp_path / "full")])
+    main(["grade", str(solved), "--out", str(tmp_path / "weak"), "--accept-weak-sandbox"])
+    assert "seccomp" in graded(tmp_path / "full")["grader"]["sandbox"]
+    assert "seccomp" not in graded(tmp_path / "weak")["grader"]["sandbox"]
+
+
+def test_doctor_shows_a_line_for_each_probe(capsys):
+    """Every probe is a line that says what was seen; the last line says what it means."""
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= 20
+    assert all(line.startswith("ok  ") for line in lines[:-1])
+    assert lines[-1].startswith("Submissions are confined here: ")
 
 
 # Students -------------------------------------------------------------------------------------------------------------
