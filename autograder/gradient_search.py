@@ -346,8 +346,8 @@ def _candidates(suspect: _Suspect, suspects: Sequence[_Suspect]) -> Iterator[tup
         if other is not suspect and other.claim.raw is not None and other.claim.raw.shape == shape:
             candidate = other.claim.raw
             if candidate.dtype.kind in "biuf" and np.isfinite(candidate).all():
-                yield (f"the gradient for {suspect.leaf.name} stands in the place of d{other.leaf.name}",)
-                candidate.astype(float)
+                words = f"the gradient for {suspect.leaf.name} stands in the place of d{other.leaf.name}"
+                yield words, candidate.astype(float)
     if raw.shape == shape:
         return
     if raw.size == suspect.leaf.value.size:
