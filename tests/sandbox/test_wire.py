@@ -1,0 +1,205 @@
+"""The wire carries values exactly, and believes nothing: any bytes at all are read as a value or refused, cheaply."""
+
+from __future__ import annotations
+
+import struct
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograder.calls import Definition, Reply
+from autograder.sandbox import wire
+from autograder.sandbox.replies import read_definitions, read_reply
+from autograder.sandbox.wire import DTYPES, Frames, Odd, Reader, WireError, frame, fresh
+
+EXAMPLES = settings(max_examples=300, deadline=None)
+
+arrays = st.builds(
+    lambda dtype, shape, order, seed: np.asarray(
+        np.random.default_rng(seed).integers(0, 2, shape).astype(dtype), order=order
+    ),
+    st.sampled_from(DTYPES),
+    st.lists(st.integers(0, 4), max_size=4).map(tuple),
+    st.sampled_from("CF"),
+    st.integers(0, 99),
+)
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(1 << 63), (1 << 63) - 1),
+    st.floats(),
+    st.complex_numbers(),
+    st.text(max_size=20),
+    st.builds(Odd, st.text(max_size=9)),
+)
+values = st.recursive(st.one_of(scalars, arrays), lambda inner: st.lists(inner, max_size=4).map(tuple), max_leaves=12)
+
+
+def same(one, two) -> bool:
+    if isinstance(one, np.ndarray):
+        return one.dtype == two.dtype and one.shape == two.shape and one.tobytes() == two.tobytes()
+    if isinstance(one, tuple):
+        return len(one) == len(two) and all(map(same, one, two))
+    return type(one) is type(two) and (one == two or repr(one) == repr(two))
+
+
+@EXAMPLES
+@given(values)
+def test_what_goes_in_comes_out(value):
+    """Every value of the kinds that the wire carries arrives as it left, dtype, shape and bits."""
+    frames = Frames()
+    frames.feed(frame(wire.REPLY, 7, value))
+    kind, sequence, body = frames.pop()
+    assert (kind, sequence) == (wire.REPLY, 7)
+    expected = Reader(body).decode()
+    assert same(value, expected) or max(str(value)) >= "\ud800"
+
+
+@pytest.mark.parametrize("array", [np.zeros((3, 4)), np.zeros((3, 4)).T, np.zeros((3, 8))[:, ::2], np.zeros(())])
+def test_memory_order_is_kept(array):
+    """C, Fortran and strided arrays arrive as such, and `fresh` copies keep it."""
+    decoded = Reader(frame(0, 0, array)[wire.HEADER.size :]).decode()
+    for copy in (decoded, fresh(decoded)):
+        assert copy.flags.c_contiguous == array.flags.c_contiguous
+        assert copy.flags.f_contiguous == array.flags.f_contiguous
+        assert copy.flags.writeable
+        assert copy.flags.aligned
+
+
+@pytest.mark.parametrize("value", [object(), {1: 2}, np.zeros(2, object), np.zeros(2, "f2"), 1 << 63, b"bytes"])
+def test_what_the_wire_does_not_carry_is_refused(value):
+    """Objects, other dtypes and bytes are refused by the sender."""
+    with pytest.raises(WireError):
+        frame(0, 0, value)
+
+
+def array_header(code=0, order=b"C", shape=(2,), data=bytes(16)) -> bytes:
+    return b"a" + struct.pack("<BcB", code, order, len(shape)) + struct.pack(f"<{len(shape)}Q", *shape) + data
+
+
+BROKEN = {
+    "an unknown tag": b"?",
+    "nothing": b"",
+    "bytes left over": b"NN",
+    "an unknown dtype": array_header(code=99),
+    "an unknown order": array_header(order=b"X"),
+    "a rank of 255": b"a" + struct.pack("<BcB", 0, b"C", 255) + bytes(2040),
+    "more data than there is": array_header(shape=(3,)),
+    "less data than there is": array_header(shape=(1,)),
+    "dimensions that overflow": array_header(shape=(1 << 32, 1 << 32)),
+    "a dimension of 2**63": array_header(shape=(1 << 63,)),
+    "a huge dimension beside a zero": array_header(shape=(0, 1 << 40), data=b""),
+    "a bool of 2": array_header(code=5, shape=(1,), data=b"\x02"),
+    "a text of 4 GiB": b"s\xff\xff\xff\xff",
+    "a tuple of 4 billion": b"(\xff\xff\xff\xff",
+    "nested for ever": (b"(" + struct.pack("<I", 1)) * 1000 + b"N",
+    "a truncated number": b"d\0\0",
+    "a scalar of an unknown dtype": b"g\x63" + bytes(8),
+}
+
+
+@pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
+def test_a_broken_body_is_refused_before_anything_is_allocated(body):
+    """Every length is held against the bytes that arrived; no claim makes the reader allocate."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(WireError):
+            Reader(body).decode()
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@EXAMPLES
+@given(st.binary(max_size=200))
+def test_random_bytes_are_a_value_or_refused(body):
+    """No bytes make the readers raise anything but WireError."""
+    for read in (lambda: Reader(body).decode(), lambda: read_reply(body), lambda: read_definitions(body, ("f",))):
+        try:
+            read()
+        except WireError:
+            continue
+
+
+GOOD_REPLY = ("returned", (np.ones((2, 3)), 1.0), True, None, "", ("0",), ("RuntimeWarning: x",), 0.5)
+BAD_REPLY = ("error", None, True, ("ValueError", "no", (("cell 1", 2, "f", "x"),)), "forward", (), (), 0.5)
+GOOD_DEFINITIONS = ((("f", True, "cell 1", ("E", "m", ()), False),), ("a remark",))
+
+
+@EXAMPLES
+@given(st.sampled_from([GOOD_REPLY, BAD_REPLY, GOOD_DEFINITIONS]), st.data())
+def test_a_damaged_reply_is_a_reply_or_refused(value, data):
+    """A reply with bytes changed, cut or put in is a well-formed reply of clean text, or refused."""
+    body = bytearray(frame(0, 0, value)[wire.HEADER.size :])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(body) - 1))
+        change = data.draw(st.sampled_from(["flip", "cut", "put"]))
+        if change == "flip":
+            body[at] = data.draw(st.integers(0, 255))
+        elif change == "cut" and len(body) > 1:
+            del body[at]
+        else:
+            body.insert(at, data.draw(st.integers(0, 255)))
+    for read, kind in ((read_reply, Reply), (lambda b: read_definitions(b, ("f",))[0]["f"], Definition)):
+        try:
+            made = read(bytes(body))
+        except WireError:
+            continue
+        assert isinstance(made, kind)
+        assert not set(repr(made)) & set("\x1b\x07\x9b\u202e")
+
+
+FIELDS = {
+    "status": "passed",
+    "value": "text where a value belongs",
+    "paired": 1,
+    "problem": ("only", "two"),
+    "where": "backward",
+    "mutated": (1,),
+    "warnings": "text",
+    "seconds": 1,
+}
+
+
+@pytest.mark.parametrize("at", range(8), ids=FIELDS)
+def test_a_reply_with_a_field_of_another_type_is_refused(at):
+    """Each field of a reply is held to its type."""
+    changed = list(GOOD_REPLY)
+    changed[at] = list(FIELDS.values())[at]
+    with pytest.raises(WireError):
+        read_reply(frame(0, 0, tuple(changed))[wire.HEADER.size :])
+
+
+def test_text_is_cleaned_on_this_side_too():
+    """A child that cleans nothing gains nothing: control characters and length are dealt with again."""
+    told = ("error", None, True, ("\x1b[31mE", "\u202em" + "x" * 1000, (("\x07", 1, "\x9b", "\r\n"),)), "", (), (), 0.0)
+    problem = read_reply(frame(0, 0, told)[wire.HEADER.size :]).problem
+    assert (problem.type, problem.message[:2], len(problem.message)) == ("\ufffd[31mE", "\ufffdm", 500)
+    assert problem.frames[0].label == "\ufffd"
+
+
+def test_the_limit_speaks_before_a_body_is_awaited():
+    """A header alone is enough to refuse a frame: nothing waits for 2**62 bytes."""
+
+    def limit(kind, sequence, length):
+        raise WireError("too long")
+
+    frames = Frames(limit)
+    frames.feed(wire.HEADER.pack(wire.REPLY, 0, 1 << 62))
+    with pytest.raises(WireError, match="too long"):
+        frames.pop()
+
+
+def test_frames_arrive_in_any_pieces():
+    """A stream cut anywhere gives the same frames."""
+    stream = frame(wire.REPLY, 1, (1.0, "a")) + frame(wire.REPLY, 2, np.ones(3))
+    for cut in range(len(stream)):
+        frames, found = Frames(), []
+        for piece in (stream[:cut], stream[cut:]):
+            frames.feed(piece)
+            while (popped := frames.pop()) is not None:
+                found.append(popped[:2])
+        assert found == [(wire.REPLY, 1), (wire.REPLY, 2)]
