@@ -103,7 +103,7 @@ class Scales:
 
     q: Q = size(u)·‖g‖ + ‖v∘J u‖, what T would be if everything were wrong.
     strict: what rounding may do to T if every entry of g is right to its own last digits.
-    usual: what it may do if g was computed from a rounded out.
+    usual: what it may do if g was computed from a rounded out, or in float32.
     norms: size(u)·‖g‖ of every leaf.
     """
 
@@ -122,8 +122,8 @@ def scales(point: Point, direction: Direction, claims: Sequence[Claim], ju: np.n
     norms = [size * claim.norm for size, claim in zip(direction.size, claims, strict=True)]
     q = math.hypot(*norms) + product_norm(point.v, ju)
     strict = ROUNDINGS * q + TINY / COMPLEX_STEP
-    strict += sum(FLOAT32_UNITS * c.eps * n for n, c in zip(norms, claims, strict=True) if c.eps > EPS)
-    usual = strict + OUT_ROUNDINGS * point.eps * product_norm(point.v, point.out)
+    coarse = sum(FLOAT32_UNITS * c.eps * n for n, c in zip(norms, claims, strict=True) if c.eps > EPS)
+    usual = strict + coarse + OUT_ROUNDINGS * point.eps * product_norm(point.v, point.out)
     return Scales(q, strict, usual, tuple(norms))
 
 

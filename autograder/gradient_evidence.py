@@ -139,7 +139,12 @@ def settle(
 
     noise = _noise(point, direction, claims, slope, elsewhere, alike)
     if alike:
-        return Settled(compare_entries(point, direction, claims, slope, None, noise), slope, noise, True)
+        outcome = compare_entries(point, direction, claims, slope, None, noise)
+        if outcome.ok is None:
+            outcome = replace(
+                outcome, notes=("every entry is so small that rounding hides it: saturate the layer less",)
+            )
+        return Settled(outcome, slope, noise, True)
     outcome = compare_projection(point, direction, claims, slope, noise)
     if slope.kinked is not None and not (outcome.ok and slope.complex):
         outcome = yield from _at_kinks(point, direction, claims, slope, noise)

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+# Entries that `str` shows of each wrong gradient.
+SHOWN = 3
+
 
 @dataclass(frozen=True)
 class Forward:
@@ -47,7 +50,7 @@ class ArgumentCheck:
     index: its position among the forward's arguments.
     ok: True, False, or None where nothing could be said.
     note: why, in words; empty where ok is True.
-    entries: on failure, entries that differ, the worst first.
+    entries: on failure, entries that differ, in the order of the array; of a large gradient those that were found.
     relation: on failure, how the gradient would be right: "times 0.125", "transposed", ...; empty where unknown.
     """
 
@@ -105,8 +108,15 @@ class VJPCheck:
             remarks = "; ".join(part for part in (argument.note, argument.relation) if part)
             lines.append(f"  d{argument.name}: {word}" + (f": {remarks}" if remarks else ""))
             lines += [
-                f"    d{argument.name}{list(e.index) if e.index else ''}   yours {e.yours:.6g}   "
-                f"numerical gradient {e.numerical:.6g}"
-                for e in argument.entries[:3]
+                f"    d{argument.name}{list(e.index) if e.index else ''}   {_beside(e.yours, e.numerical)}"
+                for e in argument.entries[:SHOWN]
             ]
+            if len(argument.entries) > SHOWN:
+                lines.append(f"    and {len(argument.entries) - SHOWN} more")
         return "\n".join(lines + [f"  {note}" for note in self.notes])
+
+
+def _beside(yours: float, numerical: float) -> str:
+    """Two numbers with as many digits as it takes to see that they differ."""
+    digits = next((d for d in range(4, 17) if f"{yours:.{d}g}" != f"{numerical:.{d}g}"), 17)
+    return f"yours {yours:.{digits}g}   numerical gradient {numerical:.{digits}g}"

@@ -17,6 +17,7 @@ import numpy as np
 from autograder.gradient_compare import ROUNDINGS, Outcome, Probe, Scales, quick
 from autograder.gradient_evidence import place_by_place, probe_requests, read_probe, settle
 from autograder.gradient_layer import (
+    EPS,
     Claim,
     Direction,
     Point,
@@ -39,6 +40,9 @@ from autograder.gradient_search import search
 
 # An error of 1e-6 in an entry that is 1e-3 of the largest is to be seen in every gradient.
 SMALLEST_ERROR = 1e-9
+
+# Random numbers of our own: arguments drawn from `default_rng(seed)` must not be those of dout.
+STREAM = 1911
 
 # Layers with at most this many entries are compared entry by entry too: an evaluation for each, less than 0.1 ms in
 # all.
@@ -71,7 +75,8 @@ def vjp_steps(
 
     Returns: the verdict (as the value of the generator's StopIteration).
     """
-    steps = _steps(tuple(args), dout, np.random.default_rng(seed), elementwise, names or (), out_shape)
+    rng = np.random.default_rng((seed, STREAM))
+    steps = _steps(tuple(args), dout, rng, elementwise, names or (), out_shape)
     evaluations, answers = 0, None
     while True:
         try:
@@ -132,6 +137,9 @@ def _steps(
         return _no_figures(False, notes, claims)
     shape = None if isinstance(out, tuple | list) else np.shape(out)
     point = Point(args, leaves, dout, numbers(dout), numbers(out), precision(out), shape)
+    notes += [f"d{leaf.name} holds {c.raw.dtype}" for leaf, c in zip(leaves, claims, strict=True) if _unusual(c)]
+    if point.eps > EPS:
+        notes.append("out is not float64, and differences keep few of its digits")
     probe = read_probe(answers[1:], point.out.size)
     return (yield from _decide(point, whole, claims, probe, elementwise, tuple(notes), rng))
 
@@ -261,6 +269,10 @@ def _every(point: Point, ok: bool | None) -> tuple[ArgumentCheck, ...]:
 
 def _no_figures(ok: bool | None, notes: list[str], why: str) -> Found:
     return Outcome(ok, notes=(why,)), (), tuple(notes), {}
+
+
+def _unusual(claim: Claim) -> bool:
+    return claim.raw is not None and claim.raw.dtype != np.float64
 
 
 def _listed(several: list) -> str:
