@@ -115,3 +115,35 @@ def draw_graph(
     ax.set_ylim(reach[:, 1].min(), reach[:, 1].max())
     ax.set_aspect("equal", anchor="NW")
     ax.axis("off")
+
+
+def draw_product(ax, factors, scale=0.5):
+    """Draw arrays as boxes in a row, with signs between them: shapes that can be seen to fit.
+
+    Args:
+        ax: the axes to draw on.
+        factors: (sign, name, rows, columns, row label, column label, colour) for each box; the sign stands before it.
+        scale: the side of one entry.
+    """
+    from matplotlib.patches import Rectangle
+
+    x, tallest = 0.0, max(rows for _, _, rows, *_ in factors) * scale
+    for sign, name, rows, columns, row_label, column_label, colour in factors:
+        if sign:
+            ax.text(x + 0.45, 0, sign, ha="center", va="center", fontsize=14)
+            x += 0.9
+        if row_label:
+            x += 0.45
+            ax.text(x - 0.12, 0, row_label, ha="right", va="center", fontsize=10, color=GREY)
+        width, height = columns * scale, rows * scale
+        for i in range(rows):
+            for j in range(columns):
+                corner = (x + j * scale, height / 2 - (i + 1) * scale)
+                ax.add_patch(Rectangle(corner, scale, scale, facecolor=colour, edgecolor="white", linewidth=1))
+        ax.text(x + width / 2, -tallest / 2 - 0.2, name, ha="center", va="top", fontsize=11)
+        ax.text(x + width / 2, height / 2 + 0.08, column_label, ha="center", va="bottom", fontsize=10, color=GREY)
+        x += width
+    ax.set_xlim(-0.2, x + 0.2)
+    ax.set_ylim(-tallest / 2 - 0.75, tallest / 2 + 0.5)
+    ax.set_aspect("equal", anchor="NW")
+    ax.axis("off")

@@ -29,6 +29,14 @@ class ScalarGraph:
     def node(self, name: str) -> int:
         return self.names.index(name)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What to write into the circles: an input's name, an operation's sign."""
+        signs = {"*": "×", "+": "+"}
+        return tuple(
+            name if recipe is None else signs[recipe[0]] for name, recipe in zip(self.names, self.made_by, strict=True)
+        )
+
     def evaluate(self, nudged: int, by: float) -> np.ndarray:
         """All values when one node is moved by a little and what follows it is computed again."""
         numbers = []
