@@ -19,6 +19,7 @@ from .wire import Frames, WireError
 
 GRACE = 0.25  # seconds in which a child that hung up may end by itself, so that its exit code is known
 RECEIVE = 1 << 18
+BUSY = 0.1  # share of the wall time; below it a process is said to wait
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,16 @@ class Failure(Exception):
 
 @dataclass
 class Budget:
-    """What may pass until the next frame that counts. `patience`: seconds without any progress on the CPU."""
+    """What may pass until the next frame that counts.
+
+    cpu: seconds of CPU time.
+    wall: seconds in which hardly any CPU time passes.
+    deadline: the moment at which all ends, by the monotonic clock.
+    """
 
     cpu: float
     wall: float
     deadline: float
-    patience: float | None = None
 
 
 def converse(child: Child, payload: bytes, frames: Frames, accept: Callable, budget: Budget) -> None:
@@ -120,43 +125,36 @@ class _Overdue(Exception):
 
 
 class _Clock:
-    """Holds an exchange to its budget: CPU since the last frame that counted, wall time as the backstop."""
+    """Holds an exchange to its budget, by the kernel's count of CPU time and, for what waits, by the wall clock."""
 
     def __init__(self, child: Child, budget: Budget):
         self.child, self.budget = child, budget
         self.renew()
-        self.idle_since, self.idle_cpu = self.wall, self.cpu
+        # where the kernel does not tell, the wall clock stands for both
+        self.wall = budget.wall if self.cpu > 0 else max(budget.wall, budget.cpu)
 
     def renew(self) -> None:
-        self.wall, self.cpu = time.monotonic(), self.child.cpu()
+        self.cpu = self.seen = self.child.cpu()
+        self.since = time.monotonic()
 
     def wait(self) -> float:
         """Milliseconds until the next look at the clocks: CPU time cannot pass faster than wall time."""
-        now = time.monotonic()
-        used = self.child.last_cpu - self.cpu
-        left = min(self.budget.cpu - used, self.budget.wall - (now - self.wall), self.budget.deadline - now)
-        if self.budget.patience is not None:
-            left = min(left, self.budget.patience)
+        now, budget = time.monotonic(), self.budget
+        left = min(budget.cpu - (self.child.last_cpu - self.cpu), self.wall - (now - self.since), budget.deadline - now)
         return max(1.0, min(left, 5.0) * 1000)
 
     def check(self) -> None:
         now, budget = time.monotonic(), self.budget
         cpu = self.child.cpu()
         if cpu - self.cpu >= budget.cpu:
-            raise _Overdue(f"stopped after {_seconds(budget.cpu)} of CPU time")
-        if now - self.wall >= budget.wall:
-            raise _Overdue(f"stopped after {_seconds(budget.wall)} without an answer")
+            raise _Overdue(f"stopped after {budget.cpu:g} s of CPU time")
         if now >= budget.deadline:
             raise _Overdue("stopped: the time for the whole submission is used up")
-        if budget.patience is not None and now - self.idle_since >= budget.patience:
-            # waits for something that does not come: on a busy machine CPU time still passes, if slowly
-            if cpu - self.idle_cpu < 0.02 * budget.patience:
-                raise _Overdue(f"stopped after {_seconds(budget.patience)} of waiting")
-            self.idle_since, self.idle_cpu = now, cpu
-
-
-def _seconds(value: float) -> str:
-    return f"{value:g} s"
+        if now - self.since >= self.wall:
+            # on a busy machine CPU time passes too, if slowly: only what waits is stopped here
+            if cpu - self.seen < BUSY * self.wall:
+                raise _Overdue(f"stopped after {self.wall:g} s of waiting")
+            self.since, self.seen = now, cpu
 
 
 def ended(child: Child) -> Failure:

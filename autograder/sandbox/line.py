@@ -35,21 +35,12 @@ class Line:
             raise Failure(GRADER_ERROR, f"the sandbox failed: {error}") from error
         self.frames, self.exchanges = Frames(), 0
 
-    def exchange(
-        self,
-        payload: bytes,
-        limit: Callable,
-        accept: Callable,
-        *,
-        cpu: float,
-        wall: float,
-        patience: float | None = None,
-    ) -> None:
+    def exchange(self, payload: bytes, limit: Callable, accept: Callable, *, cpu: float, wall: float) -> None:
         """One `converse` with the child, within what is left of the submission's time."""
         self.exchanges += 1
         self.frames.limit = limit
         child, self.child = self.child, None
-        budget = Budget(cpu, wall, time.monotonic() + self.left(), patience)
+        budget = Budget(cpu, wall, time.monotonic() + self.left())
         try:
             converse(child, payload, self.frames, accept, budget)
         except Failure as failure:

@@ -79,9 +79,7 @@ class Loader:
         sources = tuple((s.label, s.text, s.module, s.answers, s.untouched, s.runs) for s in self.sources)
         payload = wire.frame(wire.LOAD, 0, (sources, self.names, tuple(self.skipped)))
         limits = self.limits
-        self.line.exchange(
-            payload, limit, accept, cpu=limits.definitions, wall=limits.total_wall, patience=limits.call_wall
-        )
+        self.line.exchange(payload, limit, accept, cpu=limits.definitions, wall=limits.call_wall)
         return result[0]
 
     def _explained(self, definition: Definition) -> Definition:

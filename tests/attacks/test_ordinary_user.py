@@ -57,8 +57,8 @@ def run_the_corpus(folder: str) -> None:
         "-q",
         "-p",
         "no:cacheprovider",
-        "-p",
-        "no:xdist",
+        "-o",
+        "addopts=",
         "tests/attacks/test_attacks.py",
     ]
     command += ["-k", " and ".join(f"not {group}-" for group in SLOW)]
