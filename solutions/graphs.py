@@ -19,10 +19,11 @@ def local_derivatives(op, left, right, inputs):
             node n + k.
 
     Returns, in this order:
-        values: the value of every node, shape (n + K,).
-        edges: (from, to) for every edge, shape (2K, 2), int64; row 2k comes from left[k], row 2k + 1
-            from right[k].
-        local: how fast an edge's end moves with its start, along this edge alone, shape (2K,).
+        values: the value of every node, an array of shape (n + K,), float64.
+        edges: (from, to) for every edge, an array of shape (2K, 2), int64; row 2k comes from left[k],
+            row 2k + 1 from right[k].
+        local: how fast an edge's end moves with its start, along this edge alone, an array of shape
+            (2K,), float64.
 
     Source: Christopher Olah, "Calculus on Computational Graphs: Backpropagation" (2015).
     """
@@ -828,8 +829,8 @@ EXERCISES = (
             ),
             Case(
                 "one operation",
-                "the smallest graph",
-                lambda rng: (rng.integers(0, 2, 1), np.array([1]), np.array([0]), rng.uniform(2, 3, 2)),
+                "the smallest graph with a product",
+                lambda rng: (np.array([1]), np.array([1]), np.array([0]), rng.uniform(2, 3, 2)),
                 hidden=True,
                 similar="np.array([1]), np.array([0]), np.array([1]), np.array([3.0, 4.0])",
             ),

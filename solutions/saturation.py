@@ -17,8 +17,8 @@ def glorot_init(noise, gain=1.0):
     Returns:
         w: weights, shape (D, M).
 
-    Source: Xavier Glorot and Yoshua Bengio, "Understanding the difficulty of training deep feedforward neural
-    networks" (2010), who state the variance, 2 / (D + M).
+    Source: Xavier Glorot and Yoshua Bengio, "Understanding the difficulty of training deep
+    feedforward neural networks" (2010), who state the variance, 2 / (D + M).
     """
     ### BEGIN SOLUTION
     n_in, n_out = noise.shape
@@ -65,9 +65,9 @@ def sigmoid_stack_backward(dout, cache):
 
     Returns, in this order:
         dx: gradient with respect to x, shape (N, D).
-        dw: gradient with respect to w, shape (L, D, D).
-        db: gradient with respect to b, shape (L, D).
-        norms: shape (L + 1,); norms[0] belongs to x and norms[L] to out, so that norms[L] is the norm of dout.
+        dw: gradient with respect to w, one array of shape (L, D, D).
+        db: gradient with respect to b, one array of shape (L, D).
+        norms: an array of shape (L + 1,); norms[0] belongs to x, and norms[L] is the norm of dout.
 
     Source: derive it; each layer is one step of notebook 2, and the last layer comes first.
     """
@@ -90,7 +90,7 @@ def sigmoid_stack_backward(dout, cache):
 
 # %%
 def saturated_fraction(slope, max_slope, tol=0.01):
-    """Say which share of the units is saturated: their slope is less than a small part of the largest possible one.
+    """Say which share of the units is saturated: with a slope far below the largest possible one.
 
         share of the entries of slope that are less than tol * max_slope
 
