@@ -11,12 +11,12 @@ importlib.metadata importlib.resources importlib.util inspect io itertools json 
 logging.handlers math mmap multiprocessing numbers opcode operator os os.path pathlib pickle pkgutil platform pprint
 queue random re reprlib resource sched secrets select selectors shlex shutil signal socket stat statistics string
 stringprep struct subprocess symtable sys sysconfig tempfile textwrap threading time timeit token tokenize traceback
-types typing unicodedata unittest unittest.mock urllib.parse uuid warnings weakref zipfile zlib zoneinfo
+types typing unicodedata unittest urllib.parse uuid warnings weakref zipfile zlib zoneinfo
 """
 _NUMPY = """
 numpy numpy.char numpy.core numpy.ctypeslib numpy.dtypes numpy.exceptions numpy.fft numpy.lib numpy.lib.array_utils
-numpy.lib.format numpy.lib.introspect numpy.lib.mixins numpy.lib.npyio numpy.lib.recfunctions numpy.lib.scimath
-numpy.lib.stride_tricks numpy.linalg numpy.ma numpy.ma.mrecords numpy.matlib numpy.polynomial numpy.random numpy.rec
+numpy.lib.format numpy.lib.introspect numpy.lib.mixins numpy.lib.npyio numpy.lib.scimath
+numpy.lib.stride_tricks numpy.linalg numpy.ma numpy.ma.mrecords numpy.polynomial numpy.random numpy.rec
 numpy.strings numpy.testing numpy.typing
 """
 # what those import on first use only
