@@ -138,7 +138,7 @@ class Session(Protocol):
 class Limits:
     """What a submission may use. Seconds are CPU unless they say wall; bytes are of memory."""
 
-    definitions: float = 60.0  # CPU, all cells together
+    definitions: float = 10.0  # CPU, all that the graded functions need to be defined
     call: float = 2.0  # CPU, one call
     call_wall: float = 6.0
     total_wall: float = 120.0

@@ -61,7 +61,19 @@ def test_a_student_checks_it_and_an_instructor_grades_it(course, capsys, monkeyp
 def test_it_gets_every_test_that_the_other_layers_have(course):
     """The suite over the exercises, pointed at the folder, tests the new layer as it does the others."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests/test_exercises.py", "-k", "softplus"],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-n",
+            "0",
+            "-p",
+            "no:cacheprovider",
+            "tests/test_exercises.py",
+            "-k",
+            "softplus",
+        ],
         cwd=ROOT,
         env={**os.environ, "SOLUTIONS_UNDER_TEST": str(course / "solutions")},
         capture_output=True,

@@ -14,7 +14,8 @@ import linecache
 import sys
 import types
 
-from .cells import defines, parse
+from .cells import Parsed, defines, parse
+from .needed import unneeded
 from .problems import describe_error, one_line
 
 _FUTURES = 0
@@ -57,6 +58,7 @@ class Program:
         self.problems: dict[int, tuple] = {}
         self.broken: dict[str, tuple] = {}  # name -> the syntax error in the piece that would define it
         self.remarks: list[str] = []
+        self.parsed: dict[int, Parsed] = {}
 
     # importing a submission's own files, from memory
 
@@ -91,7 +93,8 @@ class Program:
     # running
 
     def run(self) -> None:
-        """Runs every source that is to run; an import of one by another runs it earlier."""
+        """Runs every file, and of a notebook what its graded functions need; an import runs a file earlier."""
+        self._look_ahead()
         for at, (_, _, module, _, _, runs) in enumerate(self.sources):
             if not runs:
                 continue
@@ -101,6 +104,16 @@ class Program:
                 self._note_bindings(at, self.main.__dict__, before)
             else:
                 self._note_bindings(at, self._run_file(at, module).__dict__, {})
+
+    def _look_ahead(self) -> None:
+        """Parses the notebook's cells, and leaves out what no graded function needs."""
+        for at, (label, text, module, _, _, runs) in enumerate(self.sources):
+            if module is None and runs and (at, WHOLE) not in self.skip:
+                self.progress(at, WHOLE)
+                self.parsed[at] = parse(text, label)
+        statements = {at: parsed.statements for at, parsed in self.parsed.items()}
+        with contextlib.suppress(RecursionError):  # nested too deep to look through: all of it runs
+            self.skip = frozenset(self.skip) | unneeded(statements, self.names)
 
     def _run_file(self, at: int, name: str) -> types.ModuleType:
         """The module of a file, run now unless another source imported it."""
@@ -129,7 +142,7 @@ class Program:
             return
         linecache.cache[label] = (len(text), None, text.splitlines(True), label)
         self.progress(at, WHOLE)
-        parsed = parse(text, label)
+        parsed = self.parsed[at] if at in self.parsed else parse(text, label)
         if parsed.other_language:
             self.remark(f"{label}: skipped, it starts with {parsed.other_language}")
         elif parsed.magics:

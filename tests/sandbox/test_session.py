@@ -125,9 +125,9 @@ def test_warnings_are_collected_once_each(box):
 def test_a_cell_that_hangs_is_left_out(box):
     """A statement that never ends costs nothing but itself: functions before and after it are found."""
     text = "def f(x):\n    return x\nwhile True: pass\ndef g(x):\n    return f(x)"
-    with box.open([Source("cell 1", text)], ("f", "g")) as session:
+    with box.open([Source("work.py", text, module="work")], ("f", "g")) as session:
         assert [reply.status for reply in session.run([Call("g", (X,))])] == [RETURNED]
-        assert session.remarks == ("cell 1: stopped after 3 s of CPU time; this statement was left out",)
+        assert session.remarks == ("work.py: stopped after 3 s of CPU time; this statement was left out",)
 
 
 def test_the_answer_cell_counts_though_a_later_cell_defines_it_again(box):
@@ -157,7 +157,6 @@ def test_an_honest_notebook_defines_its_functions(box):
             "cell 1, line 5: ModuleNotFoundError: torch is not available here: gradients are written by hand, "
             "with numpy alone",
             "cell 3: 1 line of magics or shell commands skipped",
-            "cell 3, line 4: NameError: name 'undefined' is not defined",
             "cell 4: skipped, it starts with %%bash",
         )
     np.testing.assert_array_equal(tanh.value, np.tanh(X))

@@ -1,0 +1,104 @@
+"""Of a notebook only what the graded functions need is run; whatever could matter to them is needed."""
+
+import ast
+
+import numpy as np
+import pytest
+
+from autograder.calls import Call, Limits, Source
+from autograder.sandbox import Sandbox
+from autograder.sandbox.needed import unneeded
+
+
+def left_out(*cells: str, names=("f",)) -> list[str]:
+    """The statements that are not run, as text."""
+    parsed = {at: ast.parse(cell).body for at, cell in enumerate(cells)}
+    return [ast.unparse(parsed[at][number]) for at, number in sorted(unneeded(parsed, names))]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "plot(f(x))",
+        "w = f(x)",  # w is a local name of f, another one here
+        "for epoch in range(10**9):\n    w = f(w)",
+        "assert f(1) == 2",
+        "np.random.seed(0)",
+        "def unused():\n    return f(1)",
+        "print(np.pi)",
+    ],
+)
+def test_experiments_are_left_out(statement):
+    """What uses the function, without being used by it, is not run."""
+    function = "import numpy as np\ndef f(x):\n    w = np.sum(x)\n    return w\n"
+    assert left_out(function, statement) == [ast.unparse(ast.parse(statement))]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "table = {}",
+        "table['a'] = 1",
+        "table.update(a=1)",
+        "fill(table)",
+        "for i in range(3):\n    table[i] = i",
+        "table += [1]",
+        "with open('x') as table:\n    pass",
+        "from tables import table",
+        "from tables import *",
+        "import tables as table",
+        "def table():\n    return 1",
+        "class table:\n    pass",
+        "(table := 3)",
+        "if table:\n    table = None",
+        "try:\n    import table\nexcept ImportError:\n    table = None",
+    ],
+)
+def test_what_a_function_reaches_for_is_run(statement):
+    """A name that the function uses is bound, and every statement that may change what it stands for is run."""
+    assert left_out("def f(x):\n    return table", statement) == []
+
+
+def test_imports_are_always_run():
+    """What cannot be imported is remarked on, whether or not a function needs it."""
+    assert left_out("def f(x):\n    return x", "import torch", "from scipy import special") == []
+
+
+def test_needs_go_on_from_helper_to_helper():
+    """A helper's helper is needed, and so are defaults, decorators and the names inside a lambda."""
+    cells = (
+        "a = 1\nb = 2\nc = 3\nd = 4\ne = 5",
+        "g = lambda x: a + x",
+        "def h(x, y=b):\n    return g(x)",
+        "def mark(fn):\n    return fn if c else None",
+        "@mark\ndef f(x):\n    return [h(i) + d for i in x]",
+    )
+    assert left_out(*cells) == ["e = 5"]
+
+
+@pytest.mark.parametrize(
+    "way", ["exec('table = 1')", "globals()['table'] = 1", "def g():\n    global table\n    table = 1"]
+)
+def test_where_names_are_reached_indirectly_everything_runs(way):
+    """exec, globals() and global statements can bind any name: nothing is left out."""
+    assert left_out("def f(x):\n    return table", way, "unrelated = 1") == []
+
+
+def test_a_cell_that_never_ends_costs_nothing_where_it_is_not_needed():
+    """A training loop without end beside a right function: the function is called, and nothing is remarked on."""
+    sources = [
+        Source("cell 1", "import numpy as np\ndef f(x):\n    return np.sin(x)\n", answers=("f",)),
+        Source("cell 2", "while True:\n    f(np.ones(3))\n"),
+    ]
+    with Sandbox(Limits(definitions=1.0)) as box, box.open(sources, ["f"]) as session:
+        (reply,) = session.run([Call("f", (np.ones(3),))])
+    assert (reply.status, session.remarks) == ("returned", ())
+    np.testing.assert_array_equal(np.sin(np.ones(3)), reply.value)
+
+
+def test_a_file_runs_as_a_whole():
+    """What is said of cells is not said of files: a file's statements all run."""
+    sources = [Source("work.py", "def f(x):\n    return x\n\n1 / 0\n", module="work")]
+    with Sandbox() as box, box.open(sources, ["f"]) as session:
+        assert session.definitions["f"].found
+        assert any("ZeroDivisionError" in remark for remark in session.remarks)
