@@ -13,7 +13,7 @@ test: .venv/ready
 lint: .venv/ready
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/lint-imports --no-timing
+	@$(BIN)/lint-imports
 	@$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs assignments autograder solutions layers demo
 
 stubs: .venv/ready
