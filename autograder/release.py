@@ -1,4 +1,4 @@
-"""From the solutions and the text of a notebook to what students get: stubs and notebooks.
+"""From the solutions and the text of a notebook to what students get: stubs, public answer keys, notebooks.
 
 A stub and an answer cell are the same thing: the cells of `solutions/<layer>.py` that are not tagged `grading`, with
 what stands between the solution markers replaced by nbgrader. In the text of a notebook,
@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import copy
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -25,9 +26,10 @@ from nbconvert.preprocessors import TagRemovePreprocessor
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.preprocessors import IncludeHeaderFooter, InstantiateTests, SaveCells
 
+from autograder.answer_key import public_key
 from autograder.catalogue import Catalogue, Layer
 from autograder.errors import BadInput
-from autograder.exercise import Function
+from autograder.exercise import Exercise, Function
 from autograder.nbgrader_plugin.releasing import RELEASE, NamedStubs
 
 MARKER = "BEGIN SOLUTION"
@@ -103,6 +105,11 @@ def answer_stubs(catalogue: Catalogue, assignment: str) -> dict[str, str]:
     notebook = new_notebook(cells=[new_code_cell(answer_cell(catalogue, name)) for name in names])
     notebook, _ = NamedStubs(enforce_metadata=False).preprocess(notebook, {})
     return {name: cell.source for name, cell in zip(names, notebook.cells, strict=True)}
+
+
+def key_text(exercise: Exercise) -> str:
+    """The public answer key of an exercise, as the text of its file."""
+    return json.dumps(public_key(exercise), indent=1) + "\n"
 
 
 # Notebooks -----------------------------------------------------------------------------------------------------------

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from autograder.answer_key import public_key
 from autograder.catalogue import Catalogue
-from autograder.release import GENERATED, stub_file
+from autograder.release import GENERATED, key_text, stub_file
 
 # Another processor rounds a product or an exponential differently in its last bits; such a key is not out of date.
 SAME = 1e-9
@@ -21,7 +20,7 @@ def derived_files(catalogue: Catalogue, layers_dir: Path, keys_dir: Path) -> dic
     """Every stub and public key, as text by path."""
     files = {Path(layers_dir) / layer.path.name: stub_file(layer) for layer in catalogue.layers}
     for exercise in catalogue.exercises():
-        files[Path(keys_dir) / f"{exercise.name}.json"] = json.dumps(public_key(exercise), indent=1) + "\n"
+        files[Path(keys_dir) / f"{exercise.name}.json"] = key_text(exercise)
     return files
 
 

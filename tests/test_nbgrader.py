@@ -323,7 +323,7 @@ def test_helper_cells_are_shown_at_the_end(graded):
 def test_nothing_strange_is_copied_along(graded):
     """Links and pipes stay where they were handed in; files that students wrote survive beside the notebook."""
     copied = {p.name for p in (graded / "autograded" / "links and pipes" / A).iterdir()}
-    assert copied == {f"{A}.ipynb", "layers"}
+    assert copied == {f"{A}.ipynb", "layers", "keys"}
     mine = graded / "autograded" / "files only" / A / "layers" / "tanh.py"
     assert "np.tanh(x)" in mine.read_text()
 

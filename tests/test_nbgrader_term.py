@@ -106,7 +106,12 @@ def test_what_was_submitted_is_collected_and_graded(term):
 def test_a_link_hands_in_nothing(term):
     """The solution that a link points to is not copied into the submission."""
     assert not [p for p in (term / "submitted" / "eve").rglob("*") if p.is_file() and "logaddexp" in p.read_text()]
-    assert {p.name for p in (term / "submitted" / "eve" / A).iterdir()} == {"layers", f"{A}.ipynb", "timestamp.txt"}
+    assert {p.name for p in (term / "submitted" / "eve" / A).iterdir()} == {
+        "keys",
+        "layers",
+        f"{A}.ipynb",
+        "timestamp.txt",
+    }
 
 
 def test_the_time_is_the_exchanges(term):

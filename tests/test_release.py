@@ -313,7 +313,7 @@ def files_below(folder):
 
 
 def test_a_course_holds_the_configuration_and_the_sources(repository, tmp_path):
-    """The notebook with its answers, the stubs, whatever lies beside the text, and nothing that is not meant."""
+    """The notebook with its answers, stubs, public keys, whatever lies beside the text, and nothing else."""
     beside = repository / "assignments" / "02_layers"
     (beside / "figures").mkdir()
     (beside / "figures" / "graph.png").write_bytes(b"\x89PNG\xff")
@@ -327,6 +327,7 @@ def test_a_course_holds_the_configuration_and_the_sources(repository, tmp_path):
         "nbgrader_config.py",
         f"{source}/02_layers.ipynb",
         f"{source}/figures/graph.png",
+        f"{source}/keys/softplus.json",
         f"{source}/layers/softplus.py",
     ) == change.written
     assert {*change.written, MARKER_FILE} == set(files_below(tmp_path / "autumn 26"))

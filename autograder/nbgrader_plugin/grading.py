@@ -1,8 +1,9 @@
 """Trusted scores: what `nbgrader autograde` does differently in our courses.
 
-    exporter_class            SubmissionExporter: reads whatever was handed in, and holds what a batch shares
-    sanitize_preprocessors    SANITIZE: `Rebuild` takes the released notebook and the student's answers, nothing else
-    autograde_preprocessors   GRADE: `TrustedGrade` grades in the sandbox and writes report and points into each cell
+    exporter_class            `SubmissionExporter` reads whatever was handed in, and holds what a batch shares
+    sanitize_preprocessors    `Rebuild` takes the released notebook and the student's answers, nothing else
+    autograde_preprocessors   `TrustedGrade` grades in the sandbox and writes report and points into each cell,
+                              `SaveGrades` puts the points into the gradebook
 
 nbgrader reads points from a cell's outputs and gives full marks for anything that is not a number (nothing at all, nan,
 a rich object). So every graded cell ends with exactly one number, and one that we cannot grade ends with an error.
@@ -25,7 +26,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
+from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution
 from traitlets import Bool, Int, Unicode
 
@@ -195,10 +196,6 @@ class SaveGrades(NbGraderPreprocessor):
 
 def _doubtful(function: FunctionReport) -> bool:
     return bool(function.flagged) or function.status == GRADER_ERROR
-
-
-SANITIZE = [Rebuild]
-GRADE = [TrustedGrade, SaveGrades, AssignLatePenalties]
 
 
 def _outputs(function: FunctionReport | None, points: float) -> list[nbformat.NotebookNode]:

@@ -27,3 +27,5 @@ class NamedStubs(ClearSolutions):
 
 # nbgrader's own steps from a source notebook to the released one, with our stubs.
 RELEASE = [NamedStubs if step is ClearSolutions else step for step in GenerateAssignment.preprocessors.default()]
+# The same by name: nbgrader's formgrader wants to write its configuration as JSON.
+RELEASE_STEPS = [f"{step.__module__}.{step.__qualname__}" for step in RELEASE]
