@@ -95,9 +95,5 @@ def drop_root() -> None:
 
 def prove_closed() -> None:
     """One live look at whether the filter holds; `autograder doctor` looks at the rest."""
-    try:
-        descriptor = os.open("/", os.O_RDONLY)
-    except PermissionError:
-        return
-    os.close(descriptor)
-    raise OSError("the system-call filter was accepted but does not hold")
+    if os.access("/", os.F_OK):
+        raise OSError("the system-call filter was accepted but does not hold")

@@ -27,40 +27,47 @@ Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, k
 
 
 def program(machine: str) -> list[Instruction]:
-    """The filter for an architecture; raises KeyError for one that has no table."""
+    """The filter for an architecture; raises KeyError for one that has no table.
+
+    A binary search for the number: the kernel runs a new filter on every number once, and in every child anew.
+    """
+    foreign = [(JEQ, 1, 0, AUDIT_ARCH[machine]), (RETURN, 0, 0, KILL_PROCESS)]
+    return [(LOAD, 0, 0, ARCHITECTURE), *foreign, (LOAD, 0, 0, NUMBER), *_search(_ranges(machine))]
+
+
+def _ranges(machine: str) -> list[tuple[int, list[Instruction]]]:
+    """(first number, what to do from there on), ascending, from 0 up to all numbers there can be."""
     numbers = NUMBERS[machine]
-    code: list[Instruction] = [
-        (LOAD, 0, 0, ARCHITECTURE),
-        (JEQ, 1, 0, AUDIT_ARCH[machine]),
-        (RETURN, 0, 0, KILL_PROCESS),
-        (LOAD, 0, 0, NUMBER),
-    ]
-    if machine == "x86_64":
-        code += [(JGE, 0, 1, X32), (RETURN, 0, 0, KILL_PROCESS)]
-    for name in ALLOWED:
-        if name in numbers:
-            code += _when(numbers[name], [(RETURN, 0, 0, ALLOW)])
-    for name in ("mmap", "mprotect"):  # memory that can be run is memory that a compiler of shellcode wants
-        code += _when(
-            numbers[name],
-            [_argument(2), (JSET, 0, 1, PROT_EXEC), _fails(errno.EPERM), (RETURN, 0, 0, ALLOW)],
-        )
+    verdicts = {numbers[name]: [(RETURN, 0, 0, ALLOW)] for name in ALLOWED if name in numbers}
+    verdicts |= {numbers[name]: [(RETURN, 0, 0, KILL_PROCESS)] for name in KILLED}
+    # memory that can be run is what a compiler of shellcode wants
+    unless_executable = [_argument(2), (JSET, 0, 1, PROT_EXEC), _fails(errno.EPERM), (RETURN, 0, 0, ALLOW)]
+    verdicts |= {numbers[name]: unless_executable for name in ("mmap", "mprotect")}
     # a limit may be read, of this process, and never set: pid 0 and no new limit, both halves of each
-    zeros = [
-        part for half in (0, 4) for at in (0, 2) for part in (_argument(at, half), (JEQ, 1, 0, 0), _fails(errno.EPERM))
-    ]
-    code += _when(numbers["prlimit64"], [*zeros, (RETURN, 0, 0, ALLOW)])
-    code += _when(numbers["ioctl"], [_fails(errno.ENOTTY)])
-    code += _when(numbers["clone3"], [_fails(errno.ENOSYS)])
-    for name in KILLED:
-        code += _when(numbers[name], [(RETURN, 0, 0, KILL_PROCESS)])
-    code.append(_fails(errno.EPERM))
-    return code
+    getter: list[Instruction] = []
+    for at, half in ((0, 0), (0, 4), (2, 0), (2, 4)):
+        getter += [_argument(at, half), (JEQ, 1, 0, 0), _fails(errno.EPERM)]
+    verdicts[numbers["prlimit64"]] = [*getter, (RETURN, 0, 0, ALLOW)]
+    verdicts[numbers["ioctl"]] = [_fails(errno.ENOTTY)]
+    verdicts[numbers["clone3"]] = [_fails(errno.ENOSYS)]
+    ranges: list[tuple[int, list[Instruction]]] = []
+    for number in sorted({0, *verdicts, *(number + 1 for number in verdicts)}):
+        verdict = verdicts.get(number, [_fails(errno.EPERM)])
+        if not ranges or ranges[-1][1] != verdict:
+            ranges.append((number, verdict))
+    if machine == "x86_64":
+        ranges.append((X32, [(RETURN, 0, 0, KILL_PROCESS)]))
+    return ranges
 
 
-def _when(number: int, block: list[Instruction]) -> list[Instruction]:
-    """`block`, which returns, for this system call; else past it."""
-    return [(JEQ, 0, len(block), number), *block]
+def _search(ranges: list[tuple[int, list[Instruction]]]) -> list[Instruction]:
+    """The verdict of the range that the loaded number lies in; every path returns."""
+    if len(ranges) == 1:
+        return ranges[0][1]
+    middle = len(ranges) // 2
+    below, above = _search(ranges[:middle]), _search(ranges[middle:])
+    assert len(below) < 256  # a jump's offset is one byte
+    return [(JGE, len(below), 0, ranges[middle][0]), *below, *above]
 
 
 def _argument(at: int, half: int = 0) -> Instruction:

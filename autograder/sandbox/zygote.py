@@ -1,22 +1,18 @@
 """The warm process from which every submission's process is forked: numpy imported once, no secret ever held.
 
 Run by file as `python -I -S -B zygote.py CONTROL NUMPY_FOLDER MEMORY`. Each request on the control socket is one byte
-and a fixed structure: F forks a child on the descriptor that comes with it and answers with its pid and pidfd; W waits
-for a child that is dead or dying and answers with its wait status; D does the same and answers nothing. The end of the
-control socket ends everything.
+and a fixed structure: F forks a child on the descriptor that comes with it and answers with its pid and pidfd; W ends a
+child and answers with its wait status; D ends one and answers nothing. The end of the control socket ends everything.
 """
 
 import array
-import contextlib
 import ctypes
 import gc
 import importlib
 import os
-import signal
 import socket
 import struct
 import sys
-import time
 import types
 
 REQUEST = struct.Struct("<cqq")  # kind; for F: CPU seconds, confine; for W and D: pid, grace in milliseconds
@@ -26,7 +22,7 @@ PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 
 
 def neighbours(numpy_folder: str):
-    """This folder's modules that a child runs, as a package of their own; returns (child, confine).
+    """This folder's modules that a child runs, as a package of their own; returns child, confine and nursery.
 
     The package `autograder` itself is never imported here: a submission that imports it gets a stand-in.
     """
@@ -35,20 +31,24 @@ def neighbours(numpy_folder: str):
     package = types.ModuleType("_grading")
     package.__path__ = [here]
     sys.modules["_grading"] = package
+    # threading, random and logging each want to do something in every fork; of a process with one thread and no lock
+    # held there is nothing to mend, and what they would touch is two hundred pages to copy
+    register, os.register_at_fork = os.register_at_fork, lambda **functions: None
     importlib.import_module("_grading.warm").import_allowed(numpy_folder)
-    child, confine = importlib.import_module("_grading.child"), importlib.import_module("_grading.confine")
+    os.register_at_fork = register
+    modules = [importlib.import_module(f"_grading.{name}") for name in ("child", "confine", "nursery")]
     package.__path__ = []
     sys.path[:] = []
     sys.path_importer_cache.clear()
-    return child, confine
+    return modules
 
 
 class Zygote:
     def __init__(self, control: socket.socket, numpy_folder: str, memory: int):
         self.control = control
-        self.living: set[int] = set()
         self.pid = os.getpid()
-        child, confine = neighbours(numpy_folder)
+        child, confine, nursery = neighbours(numpy_folder)
+        self.nursery = nursery.Nursery()
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(PR_SET_DUMPABLE, 0)
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -75,17 +75,16 @@ class Zygote:
             kind, first, second = REQUEST.unpack(request)
             if kind == b"F":
                 self.fork(descriptors[0], first, bool(second))
+            elif kind == b"D":
+                self.nursery.dismiss(first)
             else:
-                status = reap(first, second / 1000, self.living)
-                if kind == b"W":
-                    self.control.sendall(ANSWER.pack(b"W", first, status))
+                self.control.sendall(ANSWER.pack(b"W", first, self.nursery.end(first, second / 1000)))
 
     def fork(self, descriptor: int, cpu: int, confined: bool) -> None:
         pid = os.fork()
         if not pid:
             self.become_child(descriptor, cpu, confined)
         os.close(descriptor)
-        self.living.add(pid)
         try:
             pidfd = os.pidfd_open(pid)
         except (AttributeError, OSError):  # Linux before 5.3: the pid has to do, which stays its own until it is reaped
@@ -93,6 +92,7 @@ class Zygote:
         else:
             socket.send_fds(self.control, [ANSWER.pack(b"F", pid, 0)], array.array("i", [pidfd]))
             os.close(pidfd)
+        self.nursery.born(pid, confined)
 
     def become_child(self, descriptor: int, cpu: int, confined: bool) -> None:
         try:
@@ -116,41 +116,6 @@ def close_all_but(*kept: int) -> None:
         os.closerange(start, descriptor)
         start = descriptor + 1
     os.closerange(start, 1 << 20)
-
-
-def reap(pid: int, grace: float, living: set) -> int:
-    """Ends a child and every process that it left behind; returns the child's wait status."""
-    deadline = time.monotonic() + grace
-    done, status = os.waitpid(pid, os.WNOHANG)
-    while not done and time.monotonic() < deadline:
-        time.sleep(0.001)
-        done, status = os.waitpid(pid, os.WNOHANG)
-    # the child leads its group, whose number is not given away while a member lives
-    for end in (os.kill, os.killpg):
-        with contextlib.suppress(OSError):
-            if end is os.killpg or not done:
-                end(pid, signal.SIGKILL)
-    if not done:
-        _, status = os.waitpid(pid, 0)
-    living.discard(pid)
-    end_orphans(living)
-    return status
-
-
-def end_orphans(living: set) -> None:
-    """Processes that a submission left behind become this one's children: none stays."""
-    while True:
-        try:
-            with open(f"/proc/self/task/{os.getpid()}/children") as file:
-                orphans = {int(word) for word in file.read().split()} - living
-        except OSError:
-            return
-        if not orphans:
-            return
-        for orphan in orphans:
-            with contextlib.suppress(OSError):
-                os.kill(orphan, signal.SIGKILL)
-                os.waitpid(orphan, 0)
 
 
 if __name__ == "__main__":
