@@ -43,6 +43,11 @@ ENTRY_UNITS = 8
 # A gradient that was computed in float32 is compared as float32, as in `tolerances`.
 FLOAT32_UNITS = 64
 
+# A bound for the error of real differences is an estimate. Within the bound a claim is right, beyond DOUBT times the
+# bound it is wrong, and between the two nothing is said: over 30,000 right layers at hard inputs, bounds were exceeded
+# 4 times at most.
+DOUBT = 10
+
 # A derivative known no better than this, relative to its own size, acquits nobody.
 RESOLUTION = 1e-6
 
@@ -200,6 +205,8 @@ def compare_projection(
     difference = max(0.0, abs(expected - inner(claims, direction)) - reach)
     tolerance = size.usual + bound
     ok: bool | None = bool(difference <= tolerance)
+    if not ok and difference <= size.usual + DOUBT * bound:
+        ok = None
     if ok and tolerance > RESOLUTION * size.q:  # as in `quick`
         ok, tolerance = (True, size.agreed) if difference <= size.agreed and reach == 0 else (None, tolerance)
     return _figures(ok, slope.method, difference, tolerance, size.q)
@@ -217,7 +224,7 @@ def compare_entries(
 
     There vₖ·(J u)ₖ = Σ gₖ·uₖ, the sum being over the arguments, for every k by itself. See `entry_table`.
     """
-    ok, agreed, error, tolerance, largest = True, True, 0.0, 0.0, 0.0
+    ok, wrong, agreed, error, tolerance, largest = True, False, True, 0.0, 0.0, 0.0
     for at in blocks(point.out.size):
         table = entry_table(point, direction, claims, slope, noise, at)
         difference = np.abs(table.claimed - table.expected)
@@ -228,11 +235,12 @@ def compare_entries(
             agrees |= np.abs(table.claimed - point.v[at] * central) <= own
         if slope.kinked is not None:
             difference = np.where(table.right & slope.kinked[at], 0.0, difference)
-        ok, agreed = ok and bool(table.right.all()), agreed and bool(agrees.all())
+        ok, wrong = ok and bool(table.right.all()), wrong or bool(table.wrong.any())
+        agreed = agreed and bool(agrees.all())
         error = max(error, float(np.max(difference)))
         tolerance = max(tolerance, float(np.max(table.allowed)))
         largest = max(largest, float(np.max(np.abs(table.expected))))
-    verdict: bool | None = ok
+    verdict = False if wrong else True if ok else None
     if ok and tolerance > RESOLUTION * largest:  # as in `quick`
         verdict, tolerance = (True, RESOLUTION / 2 * largest) if agreed else (None, tolerance)
     return _figures(verdict, f"{slope.method}, entry by entry", error, tolerance, largest)
@@ -240,12 +248,14 @@ def compare_entries(
 
 @dataclass(frozen=True)
 class EntryTable:
-    """For every output: the change claimed, the change expected, how far they may differ, and whether they agree."""
+    """For every output: the change claimed, the change expected, how far they may differ, whether they agree, and
+    whether they certainly do not (see DOUBT)."""
 
     claimed: np.ndarray
     expected: np.ndarray
     allowed: np.ndarray
     right: np.ndarray
+    wrong: np.ndarray
 
 
 def entry_table(
@@ -270,13 +280,23 @@ def entry_table(
     for c, product in products:
         if c.eps > EPS:
             allowed += FLOAT32_UNITS * c.eps * np.abs(product)
-    right = np.abs(claimed - expected) <= allowed
+    difference = np.abs(claimed - expected)
+    right = difference <= allowed
+    wrong = ~(difference <= allowed + (DOUBT - 1) * np.abs(v) * _part(slope.bound, at))
     if slope.kinked is not None:
         ends = v * slope.real.low[at], v * slope.real.high[at]
         slack = np.abs(v) * slope.real.bound[at] + allowed
         between = (claimed >= np.minimum(*ends) - slack) & (claimed <= np.maximum(*ends) + slack)
         right |= slope.kinked[at] & between
-    return EntryTable(claimed, expected, allowed, right)
+        wrong &= ~right
+    if slope.complex and slope.real is not None:
+        # The complex step was confirmed as a whole; it accuses no entry that real differences are too coarse to see.
+        bound = slope.real.bound[at]
+        unseen = (bound > RESOLUTION * np.abs(ju)) & (
+            np.abs(claimed - v * slope.real.value[at]) <= allowed + np.abs(v) * bound
+        )
+        wrong &= ~unseen
+    return EntryTable(claimed, expected, allowed, right, wrong)
 
 
 def _part(value: Any, at: slice) -> Any:

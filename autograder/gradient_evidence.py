@@ -5,7 +5,7 @@ The same notation as in `gradient_compare`. Sans I/O: generators that yield requ
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,6 @@ from autograder.gradient_compare import (
     COMPLEX_STEP,
     ROUNDINGS,
     Outcome,
-    Probe,
     Slope,
     compare_entries,
     compare_projection,
@@ -29,11 +28,13 @@ from autograder.gradient_layer import (
     Point,
     ask,
     claims_of,
+    dot,
     finite_numbers,
     fresh,
     like,
     moved,
     moved_imaginary,
+    product_norm,
     shaken,
 )
 from autograder.gradient_result import Backward, Forward
@@ -44,9 +45,15 @@ from autograder.gradient_result import Backward, Forward
 SHAKES = 3
 SHAKEN = 16
 
-# How certain real differences must be to confirm the complex step: code that is unsafe for complex numbers (abs,
-# np.real, norms, variances) is off by more.
+# How certain real differences must be to confirm the complex step: code that is unsafe for complex numbers is off by
+# more.
 CONFIRMED = 1e-3
+
+# A step long enough to show any dependence: in a softmax that is nearly one-hot, short ones change nothing elsewhere.
+MOVED = 0.25
+
+# Each dependence escapes one half with probability 1/2 (if both places move, or neither), and so many with 1/16.
+HALVES = 4
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Settled:
     """An outcome, and what the search for the mistake can build on.
 
     slope: J u, or None where the forward could not be relied on.
-    noise: what rounding does to T.
+    noise: what rounding does to T; for every output where entries are compared.
     alike: whether every output depends on the entries at its own place only.
     """
 
@@ -64,15 +71,11 @@ class Settled:
     alike: bool = False
 
 
-def probe_requests(args: tuple, direction: Direction) -> Iterator[Forward]:
-    """Three evaluations: the complex step, and the two sides of a central difference."""
-    yield Forward(moved_imaginary(args, direction, COMPLEX_STEP))
-    yield Forward(moved(args, direction, CENTRAL_STEP))
-    yield Forward(moved(args, direction, -CENTRAL_STEP))
-
-
-def read_probe(answers: Sequence[Any], size: int) -> Probe:
-    return Probe(imaginary_slope(answers[0], size), real_out(answers[1], size), real_out(answers[2], size))
+def probe_requests(args: tuple, direction: Direction, size: int) -> Iterator[tuple[Forward, Callable]]:
+    """Three evaluations: the complex step, and the two sides of a central difference; size is that of out."""
+    yield Forward(moved_imaginary(args, direction, COMPLEX_STEP)), lambda answer: imaginary_slope(answer, size)
+    yield Forward(moved(args, direction, CENTRAL_STEP)), lambda answer: real_out(answer, size)
+    yield Forward(moved(args, direction, -CENTRAL_STEP)), lambda answer: real_out(answer, size)
 
 
 def imaginary_slope(answer: Any, size: int) -> np.ndarray | None:
@@ -87,15 +90,21 @@ def real_out(answer: Any, size: int) -> np.ndarray | None:
 
 
 def place_by_place(point: Point, direction: Direction, rng: np.random.Generator) -> Generator[list, list, bool]:
-    """Whether every output depends on the entries at its own place only: a random half of the places is moved, and the
+    """Whether every output depends on the entries at its own place only: random halves of the places are moved, and the
     outputs at the others must stay where they are, up to rounding."""
-    moves = rng.random(direction.u[0].shape) < 0.5
-    half = replace(direction, u=tuple(np.where(moves, u, 0.0) for u in direction.u))
-    (answer,) = yield [Forward(moved(point.args, half, CENTRAL_STEP))]
-    out = real_out(answer, point.out.size)
-    return out is not None and bool(
-        (np.abs(out - point.out) <= 16 * point.eps * np.abs(point.out))[~moves.ravel()].all()
-    )
+    for step in (MOVED, CENTRAL_STEP):
+        halves = [rng.random(direction.u[0].shape) < 0.5 for _ in range(HALVES)]
+        requests = []
+        for moves in halves:
+            half = replace(direction, u=tuple(np.where(moves, u, 0.0) for u in direction.u))
+            requests.append(Forward(moved(point.args, half, step)))
+        answers = yield requests
+        outs = [real_out(answer, point.out.size) for answer in answers]
+        if all(out is not None for out in outs):
+            allowed = 4 * point.eps * np.abs(point.out)
+            checks = zip(outs, halves, strict=True)
+            return all((np.abs(out - point.out) <= allowed)[~moves.ravel()].all() for out, moves in checks)
+    return False
 
 
 def settle(
@@ -117,101 +126,90 @@ def settle(
     alike: whether every output depends on the entries at its own place only.
     known: whether the complex step has been confirmed for all leaves together.
     """
-    entries = sum(u.size for u in direction.u)
-    plan = _Plan(claims is not None, claims is not None and complex_step is not None)
-    answers = yield from ask(_requests(point, direction, plan, rng), entries)
-    read = _read(answers, point, direction, plan)
-    if read is None:
+    f = yield from _differences(point, direction, 1.0 if alike else 0.0, rng)
+    if f is None:
         return Settled(Outcome(None, notes=("the forward gives another out when it is called again",)))
-    f, elsewhere = read
-    f = replace(f, unit=1.0 if alike else 0.0)
     real = richardson.derivative(f, point.v)
-    if real.kinked.any():
-        f = yield from _finer(point, direction, f, entries)
+    if real.kinked.any():  # finer steps may get between a kink and the point
+        f = yield from _finer(point, direction, f)
         real = richardson.derivative(f, point.v)
+    del f
     slope = _slope(complex_step, real, point, known)
     if claims is None:
         return Settled(Outcome(None), slope, 0.0, alike)
     if not np.isfinite(slope.bound).all():
-        return Settled(
-            Outcome(None, notes=("the forward gives no finite numbers at points nearby",)), slope, 0.0, alike
-        )
-
-    noise = _noise(point, direction, claims, slope, elsewhere, alike)
+        return Settled(Outcome(None, notes=("the forward gives no finite numbers nearby",)), slope, 0.0, alike)
+    noise = yield from _noise(point, direction, claims, slope, alike, rng)
     if alike:
         outcome = compare_entries(point, direction, claims, slope, None, noise)
-        if outcome.ok is None:
-            outcome = replace(
-                outcome, notes=("every entry is so small that rounding hides it: saturate the layer less",)
-            )
-        return Settled(outcome, slope, noise, True)
-    outcome = compare_projection(point, direction, claims, slope, noise)
-    if slope.kinked is not None and not (outcome.ok and slope.complex):
-        outcome = yield from _at_kinks(point, direction, claims, slope, noise)
+        why = "every entry is so small that rounding hides it: saturate the layer less"
+    else:
+        outcome = compare_projection(point, direction, claims, slope, noise)
+        if slope.kinked is not None and not (outcome.ok and slope.complex):
+            outcome = yield from _at_kinks(point, direction, claims, slope, noise)
+        why = "the numerical derivative is too inaccurate to tell right from wrong"
     if outcome.ok is None and not outcome.notes:
-        outcome = replace(outcome, notes=("the numerical derivative is too inaccurate to tell right from wrong",))
-    return Settled(outcome, slope, noise)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What to ask for beside real differences: the backward, the complex step."""
-
-    backward: bool
-    complex: bool
-
-
-@dataclass(frozen=True)
-class _Elsewhere:
-    """At a point that differs from x in the last place: the backward's gradients and the complex step's J u."""
-
-    claims: list[Claim] | None
-    ju: np.ndarray | None
-
-
-def _requests(
-    point: Point, direction: Direction, plan: _Plan, rng: np.random.Generator
-) -> Iterator[Forward | Backward]:
-    yield Forward(fresh(point.args))
-    for _ in range(SHAKES):
-        args, there = shaken(point.args, direction, rng)
-        yield Forward(fresh(args))
-        if plan.backward:
-            yield Backward(fresh(args), fresh(point.dout))
-        if plan.complex:
-            yield Forward(moved_imaginary(args, there, COMPLEX_STEP))
-    for step in richardson.STEPS:
-        yield Forward(moved(point.args, direction, step))
-        yield Forward(moved(point.args, direction, -step))
-
-
-def _read(
-    answers: list, point: Point, direction: Direction, plan: _Plan
-) -> tuple[richardson.Differences, list[_Elsewhere]] | None:
-    """The answers to `_requests`; None if f does not repeat itself."""
-    size, rest = point.out.size, iter(answers)
-    again = real_out(next(rest), size)
-    if again is None or not _repeats(point, again):
-        return None
-    ripples, elsewhere = [again - point.out], []
-    for _ in range(SHAKES):
-        ripple = real_out(next(rest), size)
-        if ripple is not None:
-            ripples.append(ripple - point.out)
-        claims = _own(claims_of(next(rest), point.args, point.leaves), point, direction) if plan.backward else None
-        elsewhere.append(_Elsewhere(claims, imaginary_slope(next(rest), size) if plan.complex else None))
-    sides = [real_out(next(rest), size) for _ in richardson.STEPS for _ in (0, 1)]
-    f = richardson.Differences(
-        point.out, richardson.STEPS, tuple(sides[0::2]), tuple(sides[1::2]), tuple(ripples), point.eps
-    )
-    return f, elsewhere
+        outcome = replace(outcome, notes=(why,))
+    return Settled(outcome, slope, noise, alike)
 
 
 def _repeats(point: Point, again: np.ndarray) -> bool:
     """The same out, up to the rounding of another order of summation (threads of a BLAS may divide the work anew)."""
-    return bool(
-        np.max(np.abs(again - point.out), initial=0.0) <= 64 * point.eps * np.max(np.abs(point.out), initial=0.0)
-    )
+    largest = float(np.max(np.abs(point.out), initial=0.0))
+    return float(np.max(np.abs(again - point.out), initial=0.0)) <= 64 * point.eps * largest
+
+
+def _differences(
+    point: Point, direction: Direction, unit: float, rng: np.random.Generator
+) -> Generator[list, list, richardson.Differences | None]:
+    """f at x ± step·u for all steps, and what it does at x again and where x differs in the last place.
+
+    Returns: None if f does not repeat itself at x.
+    """
+    size, repeats, ripple, sums = point.out.size, [], np.zeros(point.out.size), [0.0]
+
+    def read_again(answer: Any) -> None:
+        again = real_out(answer, size)
+        repeats.append(again is not None and _repeats(point, again))
+        read_ripple(answer)
+
+    def read_ripple(answer: Any) -> None:
+        out = real_out(answer, size)
+        if out is not None:
+            change = out - point.out
+            sums.append(abs(dot(point.v, change)))
+            np.maximum(ripple, np.abs(change, out=change), out=ripple)
+
+    def requests() -> Iterator[tuple[Forward, Callable]]:
+        yield Forward(fresh(point.args)), read_again
+        for _ in range(SHAKES):
+            yield Forward(shaken(point.args, direction, rng)[0]), read_ripple
+        yield from _sides(point, direction, richardson.STEPS)
+
+    sides = (yield from ask(requests(), _entries(direction)))[1 + SHAKES :]
+    if not all(repeats):
+        return None
+    plus, minus = tuple(sides[0::2]), tuple(sides[1::2])
+    return richardson.Differences(point.out, richardson.STEPS, plus, minus, ripple, max(sums), point.eps, unit)
+
+
+def _finer(
+    point: Point, direction: Direction, f: richardson.Differences
+) -> Generator[list, list, richardson.Differences]:
+    """The differences with finer steps added."""
+    sides = yield from ask(_sides(point, direction, richardson.FINE_STEPS), _entries(direction))
+    steps = f.steps + richardson.FINE_STEPS
+    return replace(f, steps=steps, plus=f.plus + tuple(sides[0::2]), minus=f.minus + tuple(sides[1::2]))
+
+
+def _sides(point: Point, direction: Direction, steps: tuple[float, ...]) -> Iterator[tuple[Forward, Callable]]:
+    for step in steps:
+        for signed in (step, -step):
+            yield Forward(moved(point.args, direction, signed)), lambda answer: real_out(answer, point.out.size)
+
+
+def _entries(direction: Direction) -> int:
+    return sum(u.size for u in direction.u)
 
 
 def _own(claims: list[Claim] | str, point: Point, direction: Direction) -> list[Claim] | None:
@@ -223,56 +221,69 @@ def _own(claims: list[Claim] | str, point: Point, direction: Direction) -> list[
     return None if any(c.problem for c in own) else own
 
 
-def _finer(point: Point, direction: Direction, f: richardson.Differences, entries: int) -> Generator[list, list, Any]:
-    """The differences with finer steps added, to get between a kink and the point."""
-    requests = (Forward(moved(point.args, direction, s)) for t in richardson.FINE_STEPS for s in (t, -t))
-    sides = [real_out(answer, point.out.size) for answer in (yield from ask(requests, entries))]
-    return replace(
-        f,
-        steps=f.steps + richardson.FINE_STEPS,
-        plus=f.plus + tuple(sides[0::2]),
-        minus=f.minus + tuple(sides[1::2]),
-    )
-
-
 def _slope(complex_step: np.ndarray | None, real: richardson.Derivative, point: Point, known: bool) -> Slope:
     """The complex step if the real differences confirm it, as a sum and at every kink, and are certain enough to do so;
     else the real differences."""
     if complex_step is not None:
         smooth = point.v * ~real.kinked
-        error = abs(float(smooth @ complex_step) - real.total)
-        between = (complex_step >= real.low - real.bound) & (complex_step <= real.high + real.bound)
-        q = float(np.linalg.norm(smooth * complex_step))
+        error = abs(dot(smooth, complex_step) - real.total)
+        q = product_norm(smooth, complex_step)
+        k = real.kinked
+        between = (complex_step[k] >= (real.low - real.bound)[k]) & (complex_step[k] <= (real.high + real.bound)[k])
         certain = known or real.total_bound <= CONFIRMED * q
-        if certain and error <= real.total_bound + ROUNDINGS * q and between[real.kinked].all():
+        if certain and error <= real.total_bound + ROUNDINGS * q and between.all():
             return Slope(complex_step, 0.0, real, True)
     return Slope(real.value, real.bound, real, False)
 
 
 def _noise(
-    point: Point, direction: Direction, claims: Sequence[Claim], slope: Slope, elsewhere: list[_Elsewhere], alike: bool
-) -> Any:
-    """SHAKEN times the largest change of T (for each entry, where entries are compared) between points that differ in
-    the last place."""
-    changes = []
-    for there in elsewhere:
-        if there.claims is None or (slope.complex and there.ju is None):
-            continue
-        ju = there.ju if slope.complex else slope.ju
-        if alike:
-            change = point.v * (ju - slope.ju)
-            for here, c, u in zip(claims, there.claims, direction.u, strict=True):
-                change = change - ((c.value - here.value) * u).ravel()
-            changes.append(np.abs(change))
-        else:
-            change = float(point.v @ (ju - slope.ju)) - (inner(there.claims, direction) - inner(claims, direction))
-            changes.append(abs(change))
-    if not changes or (slope.kinked is not None and not alike):
-        return 0.0  # at a kink a derivative jumps: its changes say nothing about rounding
-    if not alike:
-        return SHAKEN * max(changes)
-    noise = SHAKEN * np.max(changes, axis=0)
-    return noise if slope.kinked is None else np.where(slope.kinked, 0.0, noise)
+    point: Point,
+    direction: Direction,
+    claims: Sequence[Claim],
+    slope: Slope,
+    alike: bool,
+    rng: np.random.Generator,
+) -> Generator[list, list, Any]:
+    """SHAKEN times the largest change of T (for each entry, where entries are compared) between points that differ from
+    x in the last place."""
+    if slope.kinked is not None and not alike:
+        return 0.0  # at a kink the derivative jumps: that says nothing about rounding
+    noise: Any = 0.0
+    pending: Any = None
+
+    def read_backward(answer: Any) -> None:
+        """How much less ⟨g, u⟩ is there, entry by entry where alike."""
+        nonlocal pending
+        pending = None
+        there = _own(claims_of(answer, point.args, point.leaves), point, direction)
+        if there is not None and alike:
+            parts = zip(claims, there, direction.u, strict=True)
+            pending = sum(((here.value - c.value) * u).ravel() for here, c, u in parts)
+        elif there is not None:
+            pending = inner(claims, direction) - inner(there, direction)
+        if not slope.complex:
+            add(pending)
+
+    def read_complex(answer: Any) -> None:
+        ju = imaginary_slope(answer, point.out.size)
+        if ju is not None and pending is not None:
+            add(pending + (point.v * (ju - slope.ju) if alike else dot(point.v, ju - slope.ju)))
+
+    def add(change: Any) -> None:
+        nonlocal noise
+        noise = noise if change is None else np.maximum(noise, np.abs(change))
+
+    def requests() -> Iterator[tuple[Forward | Backward, Callable]]:
+        for _ in range(SHAKES):
+            args, there = shaken(point.args, direction, rng)
+            yield Backward(args, fresh(point.dout)), read_backward
+            if slope.complex:
+                yield Forward(moved_imaginary(args, there, COMPLEX_STEP)), read_complex
+
+    yield from ask(requests(), 2 * _entries(direction))
+    if slope.kinked is not None:
+        noise = np.where(slope.kinked, 0.0, noise)
+    return SHAKEN * noise
 
 
 def _at_kinks(

@@ -268,30 +268,31 @@ def _like(leaf: Leaf, value: np.ndarray) -> Any:
     return value[()] if leaf.scalar else np.asarray(value)
 
 
-def ask(requests: Iterable, size: int) -> Generator[list, list, list]:
-    """Yield the requests in batches, each of which holds about BATCH bytes; return all answers.
+def ask(requests: Iterable[tuple[Any, Callable[[Any], Any]]], size: int) -> Generator[list, list, list]:
+    """Yield requests in batches, each of which holds about BATCH bytes; return what was read from the answers.
 
-    requests: made as they are taken, so that a large layer is never held in many copies.
+    requests: pairs of a request and a function that reads its answer; made as they are taken, so that a large layer is
+        never held in many copies.
     size: the number of entries of the arguments.
     """
     most = max(1, BATCH // (8 * size + 1))
-    answers: list = []
+    found: list = []
     batch: list = []
     for request in requests:
         batch.append(request)
         if len(batch) == most:
-            answers += yield from _sent(batch)
+            found += yield from _sent(batch)
             batch = []
     if batch:
-        answers += yield from _sent(batch)
-    return answers
+        found += yield from _sent(batch)
+    return found
 
 
 def _sent(batch: list) -> Generator[list, list, list]:
-    answers = yield batch
+    answers = yield [request for request, _ in batch]
     if len(answers) != len(batch):
         raise ValueError(f"{len(batch)} requests, {len(answers)} answers")
-    return answers
+    return [read(answer) for (_, read), answer in zip(batch, answers, strict=True)]
 
 
 # --- what comes back ---

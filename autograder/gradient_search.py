@@ -5,7 +5,7 @@ The same notation as in `gradient_compare`. Sans I/O: generators that yield requ
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,11 @@ from autograder.gradient_layer import (
     Leaf,
     Point,
     ask,
+    dot,
     moved,
     moved_imaginary,
+    norm,
+    product_norm,
     random_direction,
     unit_direction,
 )
@@ -111,20 +114,17 @@ def _slopes(
 ) -> Generator[list, list, list[np.ndarray | None]]:
     """J u along each direction; size is the number of entries of a direction."""
 
-    def requests() -> Iterator[Forward]:
+    def requests() -> Iterator[tuple[Forward, Callable]]:
         for direction in directions:
             if by_complex:
-                yield Forward(moved_imaginary(point.args, direction, COMPLEX_STEP))
+                request = Forward(moved_imaginary(point.args, direction, COMPLEX_STEP))
+                yield request, lambda answer: imaginary_slope(answer, point.out.size)
                 continue
-            for step in REAL_STEPS:
-                yield Forward(moved(point.args, direction, step))
-                yield Forward(moved(point.args, direction, -step))
+            for step in (signed for size in REAL_STEPS for signed in (size, -size)):
+                yield Forward(moved(point.args, direction, step)), lambda answer: real_out(answer, point.out.size)
 
-    answers = yield from ask(requests(), size)
-    if by_complex:
-        return [imaginary_slope(answer, point.out.size) for answer in answers]
-    outs = [real_out(answer, point.out.size) for answer in answers]
-    return [_extrapolated(outs[i : i + 4]) for i in range(0, len(outs), 4)]
+    found = yield from ask(requests(), size)
+    return found if by_complex else [_extrapolated(found[i : i + 4]) for i in range(0, len(found), 4)]
 
 
 def _extrapolated(outs: Sequence[np.ndarray | None]) -> np.ndarray | None:
@@ -157,7 +157,7 @@ def _excess(point: Point, suspect: _Suspect, settled: Settled) -> float:
     size = scales(point, direction, [claim], ju)
     real = 0.0 if by_complex else REAL_ACCURACY * size.q
     if not settled.alike:
-        difference = abs(float(point.v @ ju) - float(np.vdot(claim.value, direction.u[0])))
+        difference = abs(dot(point.v, ju) - dot(claim.value, direction.u[0]))
         return difference / (size.usual + settled.noise + real)
     table = entry_table(point, direction, [claim], Slope(ju, 0.0, None, by_complex), settled.noise + real)
     error = np.abs(table.claimed - table.expected) / table.allowed
@@ -190,8 +190,8 @@ def _place_by_place(
     values = dict(enumerate((point.v * slope.ju / along.u[0].ravel()).tolist()))
     if suspect.claim.value is None:
         return values, _unreadable(suspect)
-    right = entry_table(point, along, [suspect.claim], slope, settled.noise + real).right
-    return values, np.flatnonzero(~right).tolist()
+    wrong = entry_table(point, along, [suspect.claim], slope, settled.noise + real).wrong
+    return values, np.flatnonzero(wrong).tolist()
 
 
 def _entry_by_entry(
@@ -216,10 +216,10 @@ def _single(point: Point, suspect: _Suspect, indices: Sequence[int], by_complex:
     directions = (unit_direction(suspect.leaf, k) for k in indices)
     slopes = yield from _slopes(point, directions, suspect.leaf.value.size, by_complex)
     values, allowed = {}, {}
-    out = OUT_ROUNDINGS * point.eps * float(np.linalg.norm(point.v * point.out))
+    out = OUT_ROUNDINGS * point.eps * product_norm(point.v, point.out)
     for k, ju in zip(indices, slopes, strict=True):
-        values[k] = float("nan") if ju is None else float(point.v @ ju)
-        size = 0.0 if ju is None else 2 * float(np.linalg.norm(point.v * ju))
+        values[k] = float("nan") if ju is None else dot(point.v, ju)
+        size = 0.0 if ju is None else 2 * product_norm(point.v, ju)
         allowed[k] = (ROUNDINGS if by_complex else REAL_ACCURACY) * size + out
     return _Known(values, allowed)
 
@@ -257,13 +257,13 @@ def _hunt(point: Point, suspect: _Suspect, settled: Settled) -> Generator[list, 
             if ju is None or ramp is None:
                 continue
             w = u[lo:hi] * claimed[lo:hi]
-            r = float(w.sum()) - float(point.v @ ju)
-            s = float(w @ np.arange(hi - lo)) / (hi - lo) - float(point.v @ ramp)
+            r = float(w.sum()) - dot(point.v, ju)
+            s = dot(w, np.arange(hi - lo) / (hi - lo)) - dot(point.v, ramp)
             for k, value in found.values.items():
                 if lo <= k < hi:
                     error = u[k] * (claimed[k] - value)
                     r, s = r - error, s - error * (k - lo) / (hi - lo)
-            q = 1.53 * float(np.linalg.norm(claimed[lo:hi])) + float(np.linalg.norm(point.v * ju))
+            q = 1.53 * norm(claimed[lo:hi]) + product_norm(point.v, ju)
             if abs(r) > (ROUNDINGS if by_complex else REAL_ACCURACY) * q + settled.noise:
                 suspicious.append((lo, hi))
                 if abs(s / r) <= 1:
@@ -329,8 +329,8 @@ def _fits(v: np.ndarray, suspect: _Suspect, candidate: np.ndarray, by_complex: b
     """Whether ⟨v, J u⟩ = ⟨candidate, u⟩ along both directions."""
     for direction, ju in zip(suspect.directions, suspect.slopes, strict=True):
         u, size = direction.u[0], direction.size[0]
-        q = size * float(np.linalg.norm(candidate)) + float(np.linalg.norm(v * ju))
-        if not abs(float(v @ ju) - float(np.vdot(candidate, u))) <= (FIT if by_complex else REAL_ACCURACY) * q:
+        q = size * norm(candidate) + product_norm(v, ju)
+        if not abs(dot(v, ju) - dot(candidate, u)) <= (FIT if by_complex else REAL_ACCURACY) * q:
             return False
     return True
 
@@ -363,7 +363,7 @@ def _candidates(suspect: _Suspect, suspects: Sequence[_Suspect]) -> Iterator[tup
 
 def _constant(point: Point, suspect: _Suspect, by_complex: bool) -> str:
     """The constant by which the numerical gradient has to be multiplied to give what was returned."""
-    factor = float(np.vdot(suspect.claim.value, suspect.directions[0].u[0]) / (point.v @ suspect.slopes[0]))
+    factor = np.float64(dot(suspect.claim.value, suspect.directions[0].u[0])) / dot(point.v, suspect.slopes[0])
     if (
         suspect.claim.value.size == 1
         or not np.isfinite(factor)

@@ -8,14 +8,14 @@ wrong.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from autograder.gradient_compare import ROUNDINGS, Outcome, Probe, Scales, quick
-from autograder.gradient_evidence import place_by_place, probe_requests, read_probe, settle
+from autograder.gradient_evidence import place_by_place, probe_requests, settle
 from autograder.gradient_layer import (
     EPS,
     Claim,
@@ -124,15 +124,16 @@ def _steps(
 
     whole = random_direction(rng, leaves)
     requests = _first_round(args, here, dout, whole, out is None)
-    answers = yield from ask(requests, sum(u.size for u in whole.u))
+    del here
+    first = yield from ask(requests, sum(u.size for u in whole.u))
     if out is None:
-        out, *answers = answers
+        out, *first = first
         problem = trouble("out", out)
     if not problem and shapes(out) != shapes(dout):
         problem = f"out has shape {_listed(shapes(out))}, dout has shape {_listed(shapes(dout))}"
     if problem:
         return _no_figures(None, notes, problem)
-    claims = claims_of(answers[0], args, leaves)
+    claims = claims_of(first[0], args, leaves)
     if isinstance(claims, str):
         return _no_figures(False, notes, claims)
     shape = None if isinstance(out, tuple | list) else np.shape(out)
@@ -140,23 +141,30 @@ def _steps(
     notes += [f"d{leaf.name} holds {c.raw.dtype}" for leaf, c in zip(leaves, claims, strict=True) if _unusual(c)]
     if point.eps > EPS:
         notes.append("out is not float64, and differences keep few of its digits")
-    probe = read_probe(answers[1:], point.out.size)
+    probe = Probe(*first[1:])
+    del first
     return (yield from _decide(point, whole, claims, probe, elementwise, tuple(notes), rng))
 
 
-def _first_round(args: tuple, here: tuple, dout: Any, whole: Direction, forward: bool) -> Iterator[Forward | Backward]:
+def _first_round(
+    args: tuple, here: tuple, dout: Any, whole: Direction, forward: bool
+) -> Iterator[tuple[Forward | Backward, Callable]]:
     """All that is needed to accept. Forward and Backward at the very same arguments: one evaluation can serve both."""
+
+    def unread(answer: Any) -> Any:
+        return answer
+
     if forward:
-        yield Forward(here)
-    yield Backward(here, fresh(dout))
-    yield from probe_requests(args, whole)
+        yield Forward(here), unread
+    yield Backward(here, fresh(dout)), unread
+    yield from probe_requests(args, whole, sum(math.prod(shape) for shape in shapes(dout)))
 
 
 # What `_steps` returns: the outcome, the verdict on each argument, notes, numerical gradients by position.
 Found = tuple[Outcome, tuple[ArgumentCheck, ...], tuple[str, ...], dict[int, np.ndarray]]
 
-# A direction along which a claim was not accepted, the claims for its leaves, and what was seen.
-Doubt = tuple[Direction, list[Claim], Probe]
+# A direction along which a claim was not accepted, the claims for its leaves, and J u by the complex step.
+Doubt = tuple[Direction, list[Claim], np.ndarray | None]
 
 
 def _decide(
@@ -175,11 +183,12 @@ def _decide(
         alike = yield from place_by_place(point, whole, rng)
         if elementwise and not alike:
             notes = (*notes, "the forward is not elementwise: an entry of out depends on several places")
-    doubts = [(whole, claims, probe)]
+    doubts = [(whole, claims, probe.complex_step)]
     if first is not None and not (first.entries_differ and alike):
         doubts = yield from _closer(point, claims, whole, first.size, alike)
         if not doubts:
             return first.outcome, _every(point, True), notes, {}
+    del first, probe
     return (yield from _settle_doubts(point, whole, claims, doubts, alike, notes, rng))
 
 
@@ -196,13 +205,13 @@ def _settle_doubts(
     # From here on the backward runs again, and may write into what it returned before.
     claims = [c if c.value is None else replace(c, value=c.value.copy()) for c in claims]
     readable = not any(c.problem for c in claims)
-    for direction, own, probe in doubts:
+    for direction, own, complex_step in doubts:
         again = claims if direction is whole else own
         settled = yield from settle(
             point,
             direction,
             again if readable else None,
-            probe.complex_step,
+            complex_step,
             alike and direction is whole,
             rng,
             known=direction is not whole,
@@ -239,13 +248,13 @@ def _closer(
         ]
     if not directions:
         return []
-    requests = (r for direction, _ in directions for r in probe_requests(point.args, direction))
-    answers = yield from ask(requests, max(leaf.value.size for leaf in point.leaves))
+    requests = (r for direction, _ in directions for r in probe_requests(point.args, direction, point.out.size))
+    probes = yield from ask(requests, max(leaf.value.size for leaf in point.leaves))
     doubts = []
     for i, (direction, claim) in enumerate(directions):
-        seen = read_probe(answers[3 * i : 3 * i + 3], point.out.size)
+        seen = Probe(*probes[3 * i : 3 * i + 3])
         if quick(point, direction, [claim], seen, False, known=True) is None:
-            doubts.append((direction, [claim], seen))
+            doubts.append((direction, [claim], seen.complex_step))
     return doubts
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-EPS = float(np.finfo(float).eps)
+from autograder.gradient_layer import EPS, blocks
 
 # Powers of two, so that step·u is exact. The error of a central difference is c₂·step² + c₄·step⁴ + ...: from one step
 # to the next it falls by 64 (by 256 at the last), after one extrapolation by 4096. 2⁻¹⁷ = 7.6e-6 is about eps^(1/3),
@@ -35,7 +35,8 @@ class Differences:
     out: f(x), shape (O,).
     steps: the L steps, falling.
     plus, minus: f(x + step·u) and f(x - step·u) for each, shapes (O,); None where f gave no finite numbers.
-    ripples: f at points that differ from x in the last place, less f(x): what rounding does to f.
+    ripple: the largest |change| of f between points that differ from x in the last place, shape (O,).
+    ripple_of_sum: the largest |change| of Σ vₖ·fₖ there.
     eps: machine epsilon of the format f computes in.
     unit: the least size against which rounding is measured, 0 or 1.
     """
@@ -44,9 +45,15 @@ class Differences:
     steps: tuple[float, ...]
     plus: tuple[np.ndarray | None, ...]
     minus: tuple[np.ndarray | None, ...]
-    ripples: tuple[np.ndarray, ...]
+    ripple: np.ndarray
+    ripple_of_sum: float
     eps: float = EPS
     unit: float = 0.0
+
+    def part(self, at: slice) -> Differences:
+        """The same for a slice of the outputs."""
+        plus, minus = (tuple(f if f is None else f[at] for f in side) for side in (self.plus, self.minus))
+        return replace(self, out=self.out[at], plus=plus, minus=minus, ripple=self.ripple[at])
 
     def quotient(self, i: int) -> np.ndarray:
         """The central difference at step i, nan where there is none."""
@@ -66,41 +73,71 @@ class Derivative:
     """f'(x)·u for every output.
 
     value, bound: the estimate, and how far it may be off; inf where there is none.
-    low, high: where `kinked`, the one-sided slopes, between which every value is a derivative; elsewhere the value.
     kinked: True where a kink is within reach of the finest step.
+    low, high: there the one-sided slopes, between which every value is a derivative; elsewhere the value.
     total, total_bound: Σ vₖ·valueₖ over the outputs that are not kinked, and how far it may be off.
     """
 
     value: np.ndarray
     bound: np.ndarray
+    kinked: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    kinked: np.ndarray
     total: float
     total_bound: float
 
 
 def derivative(f: Differences, v: np.ndarray) -> Derivative:
-    """Differentiate every output by the steps that no kink disturbs, and their sum weighted by v."""
-    noise = _noise(f)
-    start = _first_smooth_step(f, noise)
-    quotients = [f.quotient(i) for i in range(len(f.steps))]
-    for i, quotient in enumerate(quotients):
-        quotient[start > i] = np.nan
-    value, bound = extrapolate(f.steps, quotients, noise)
-    total, total_bound = _total(f, v, start, noise, value, bound)
-    low, high, kinked = value.copy(), value.copy(), start == len(f.steps)
-    if kinked.any():
-        left, right, slack = _one_sided(f, noise[-1], kinked)
-        low[kinked], high[kinked] = np.minimum(left, right), np.maximum(left, right)
-        value[kinked], bound[kinked] = (left + right) / 2, slack + np.abs(right - left) / 2
-        one = np.zeros(kinked.shape, dtype=bool)
-        one[kinked] = np.abs(right - left) <= ONE_SLOPE * np.maximum(np.abs(left), np.abs(right))
-        total, total_bound = total + float(v[one] @ value[one]), total_bound + float(np.abs(v[one]) @ bound[one])
-        low[one] = high[one] = value[one]
-        kinked &= ~one
-        bound[kinked] -= (high - low)[kinked] / 2
-    return Derivative(value, bound, low, high, kinked, total, total_bound)
+    """Differentiate every output by the steps that no kink disturbs, and their sum weighted by v.
+
+    Outputs that are smooth from the first step on are also extrapolated as a sum: so independent rounding errors
+    average out instead of adding up. The few others are added with their own bounds.
+    """
+    value, bound = np.empty(f.out.shape), np.empty(f.out.shape)
+    kinked, kinks = np.zeros(f.out.shape, dtype=bool), {}
+    sums, squares = np.zeros(len(f.steps)), np.zeros(len(f.steps))
+    total, total_bound = 0.0, 0.0
+    for at in blocks(f.out.size):
+        part = f.part(at)
+        noise = _noise(part)
+        start = _first_smooth_step(part, noise)
+        quotients = [part.quotient(i) for i in range(len(f.steps))]
+        smooth = start == 0
+        weights = np.where(smooth, v[at], 0.0)
+        sums += [np.sum(weights * quotient, where=smooth) for quotient in quotients]
+        squares += [np.sum((weights * n) ** 2) for n in noise]
+        for i, quotient in enumerate(quotients):
+            quotient[start > i] = np.nan
+        value[at], bound[at] = extrapolate(f.steps, quotients, noise)
+        kinked[at] = start == len(f.steps)
+        if kinked[at].any():
+            kinks[at.start] = _one_sided(part, noise[-1], kinked[at])
+        rest = ~smooth & ~kinked[at]
+        if rest.any():
+            total += float(v[at][rest] @ value[at][rest])
+            total_bound += float(np.abs(v[at][rest]) @ bound[at][rest])
+    best, best_bound = extrapolate(f.steps, list(sums), list(np.maximum(np.sqrt(squares), 4 * f.ripple_of_sum)))
+    if np.any(squares) or np.any(sums):
+        total, total_bound = total + float(best), total_bound + float(best_bound)
+    if not kinks:
+        return Derivative(value, bound, kinked, value, value, total, total_bound)
+    return _with_kinks(Derivative(value, bound, kinked, value.copy(), value.copy(), total, total_bound), v, kinks)
+
+
+def _with_kinks(d: Derivative, v: np.ndarray, kinks: dict[int, tuple]) -> Derivative:
+    """The derivative with its one-sided slopes entered; where they are the same, there is no kink after all."""
+    left, right, slack = (np.concatenate(parts) for parts in zip(*(kinks[k] for k in sorted(kinks)), strict=True))
+    value, bound, kinked, low, high = (a.copy() for a in (d.value, d.bound, d.kinked, d.low, d.high))
+    value[d.kinked], bound[d.kinked] = (left + right) / 2, slack
+    low[d.kinked], high[d.kinked] = np.minimum(left, right), np.maximum(left, right)
+    same = np.abs(right - left) <= ONE_SLOPE * np.maximum(np.abs(left), np.abs(right))
+    kinked[d.kinked] = ~same
+    one = d.kinked & ~kinked
+    bound[one] += (high - low)[one] / 2
+    low[one] = high[one] = value[one]
+    total = d.total + float(v[one] @ value[one])
+    total_bound = d.total_bound + float(np.abs(v[one]) @ bound[one])
+    return Derivative(value, bound, kinked, low, high, total, total_bound)
 
 
 def extrapolate(steps: Sequence[float], quotients: Sequence, noise: Sequence) -> tuple:
@@ -110,9 +147,9 @@ def extrapolate(steps: Sequence[float], quotients: Sequence, noise: Sequence) ->
     1911; the scheme is Neville's) removes one power in each column:
         T[i, 0] = D(sᵢ),    T[i, k] = T[i+1, k-1] + (T[i+1, k-1] - T[i, k-1]) / ((sᵢ / sᵢ₊ₖ)² - 1).
     The correction estimates the error of T[i+1, k-1]; twice as much, with noiseᵢ₊ₖ / sᵢ₊ₖ for rounding, bounds
-    that of T[i, k], which is smaller by a power. The T[i, k] of smallest bound is taken.
-
-    That holds from the step on from which the differences fall as they should; see `_falling`.
+    that of T[i, k], which is smaller by a power. That holds from the step on from which the differences fall as they
+    should (see `_falling`), which rounding at the finer steps may hide: so the bound is at least the distance to T[i+1,
+    k]. The T[i, k] of smallest bound is taken.
 
     Args:
         steps: the L steps, falling.
@@ -123,30 +160,36 @@ def extrapolate(steps: Sequence[float], quotients: Sequence, noise: Sequence) ->
     """
     best = np.full(np.shape(quotients[0]), np.nan)
     bound = np.full(np.shape(quotients[0]), np.inf)
-    column = _falling(steps, quotients, noise)
+    column = list(quotients)
     for k in range(1, len(steps)):
-        for i in range(len(column) - 1):
-            correction = (column[i + 1] - column[i]) / ((steps[i] / steps[i + k]) ** 2 - 1)
-            column[i] = column[i + 1] + correction
+        column = _falling(steps, column, noise, k - 1)
+        corrections = [
+            (fine - coarse) / ((steps[i] / steps[i + k]) ** 2 - 1)
+            for i, (coarse, fine) in enumerate(itertools.pairwise(column))
+        ]
+        column = [fine + correction for fine, correction in zip(column[1:], corrections, strict=True)]
+        for i, (value, correction) in enumerate(zip(column, corrections, strict=True)):
             error = 2 * np.abs(correction) + 1.1 * noise[i + k] / steps[i + k]
+            if i + 1 < len(column):
+                error = np.fmax(error, np.abs(value - column[i + 1]))
             better = error < bound  # False for nan
-            best = np.where(better, column[i], best)
-            bound = np.where(better, error, bound)
-        column.pop()
+            best, bound = np.where(better, value, best), np.where(better, error, bound)
     return best, bound
 
 
-def _falling(steps: Sequence[float], quotients: Sequence, noise: Sequence) -> list[np.ndarray]:
-    """The central differences with nan for the steps before they begin to converge as they should.
+def _falling(steps: Sequence[float], column: Sequence, noise: Sequence, k: int) -> list[np.ndarray]:
+    """A column T[., k] with nan for the entries before it begins to converge as it should.
 
-    D(sᵢ₊₁) - D(sᵢ) falls with the square of the step. If a difference is more than four times what the one before it
-    lets expect, something else than c₂s² was at work there: a kink that came and went, steps too long for the function.
+    The error of T[i, k] is c·sᵢ²·...·sᵢ₊ₖ² if the steps are short enough, so each difference between neighbours is
+    (sᵢ₊ₖ₊₁ / sᵢ)² times the one before. If it is far larger, or far smaller, that one was something else: a kink that
+    came and went, a step too long for the function, two terms that happened to cancel.
     """
-    changes = [np.abs(fine - coarse) for coarse, fine in itertools.pairwise(quotients)]
-    column, bad = list(quotients), np.zeros(np.shape(quotients[0]), dtype=bool)
-    for i in range(len(steps) - 3, -1, -1):
-        expected = 4 * changes[i] * (steps[i + 1] / steps[i]) ** 2
-        bad = bad | (changes[i + 1] > expected + 4 * noise[i + 2] / steps[i + 2])
+    changes = [np.abs(fine - coarse) for coarse, fine in itertools.pairwise(column)]
+    column, bad = list(column), np.zeros(np.shape(column[0]), dtype=bool)
+    for i in range(len(changes) - 2, -1, -1):
+        expected = changes[i] * (steps[i + k + 1] / steps[i]) ** 2
+        floor = 4 * noise[i + k + 2] / steps[i + k + 2]
+        bad = bad | (changes[i + 1] > 4 * expected + floor) | (changes[i + 1] + floor < expected / 16)
         column[i] = np.where(bad, np.nan, column[i])
     return column
 
@@ -161,8 +204,7 @@ def _noise(f: Differences) -> list[np.ndarray]:
     """
     fine, coarse = f.second(len(f.steps) - 1), f.second(len(f.steps) - 2)
     common = np.where(fine > 2 * coarse * f.steps[-1] / f.steps[-2], 4 * fine, 0.0)
-    for ripple in f.ripples:
-        np.maximum(common, 4 * np.abs(ripple), out=common)
+    common = np.maximum(common, 4 * f.ripple)
     noise = []
     for plus, minus in zip(f.plus, f.minus, strict=True):
         size = np.maximum(np.abs(f.out), f.unit)
@@ -202,27 +244,3 @@ def _one_sided(f: Differences, noise: np.ndarray, chosen: np.ndarray) -> tuple[n
     out, step = f.out[chosen], f.steps[-1]
     left, right = (out - f.minus[-1][chosen]) / step, (f.plus[-1][chosen] - out) / step
     return left, right, 2 * noise[chosen] / step + 8 * step * (np.abs(left) + np.abs(right))
-
-
-def _total(
-    f: Differences, v: np.ndarray, start: np.ndarray, noise: Sequence[np.ndarray], value: np.ndarray, bound: np.ndarray
-) -> tuple[float, float]:
-    """Σ vₖ·f'ₖ over the outputs with smooth steps.
-
-    Those that are smooth from the first step on are extrapolated as a sum: so independent rounding errors average out
-    instead of adding up. The few others are added with their own bounds.
-    """
-    total, total_bound = 0.0, 0.0
-    some = (start > 0) & (start < len(f.steps))
-    if some.any():
-        total, total_bound = float(v[some] @ value[some]), float(np.abs(v[some]) @ bound[some])
-    smooth = start == 0
-    if smooth.any():
-        chosen = slice(None) if smooth.all() else smooth
-        weights = v[chosen]
-        quotients = [weights @ f.quotient(i)[chosen] for i in range(len(f.steps))]
-        ripple = max((4 * abs(float(weights @ r[chosen])) for r in f.ripples), default=0.0)
-        summed = [max(ripple, float(np.linalg.norm(weights * n[chosen]))) for n in noise]
-        best, best_bound = extrapolate(f.steps, quotients, summed)
-        total, total_bound = total + float(best), total_bound + float(best_bound)
-    return total, total_bound
