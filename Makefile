@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint stubs clean
+.PHONY: demo test lint docs stubs clean
 
 demo: .venv/ready
 	@$(BIN)/python -m demo
@@ -15,6 +15,9 @@ lint: .venv/ready
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs assignments autograder solutions layers demo
+
+docs: .venv/ready
+	@$(BIN)/python docs/build.py
 
 stubs: .venv/ready
 	@$(BIN)/autograder stubs

@@ -19,6 +19,7 @@ from autograder.catalogue import Catalogue
 from autograder.exercise import Exercise, Function, Misconception, Pair
 from autograder.misconceptions import general_misconceptions
 from autograder.release import build_notebook, student_notebook
+from demo.solved import without_markers
 from demo.variants import BROKEN, RIGHT
 
 # The general mistakes are closures over a layer; as a student's code they read like this.
@@ -111,7 +112,7 @@ def notebook_with(solved: nbformat.NotebookNode, answers: Mapping[str, str]) -> 
 def make_class(catalogue: Catalogue, assignment: str, assignments_dir: Path) -> dict[str, bytes]:
     """Every student's notebook file, as bytes by student id."""
     source = build_notebook(catalogue, assignment, assignments_dir)
-    solved = _without_markers(source)
+    solved = without_markers(source)
     students = {"reference": solved, "untouched": student_notebook(source)}
     names = {f.name for f in catalogue.functions(assignment)}
     for student, answers in RIGHT.items():
@@ -143,13 +144,6 @@ def _last_first(backward: Function) -> str:
     """The right gradients, handed back in reverse order."""
     source = _renamed(reference_source(backward), backward.name, "right_backward")
     return f"{source}\n\ndef {backward.name}(dout, cache):\n    return right_backward(dout, cache)[::-1]\n"
-
-
-def _without_markers(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    solved = copy.deepcopy(notebook)
-    for cell in solved.cells:
-        cell.source = re.sub(r"^ *### (BEGIN|END) SOLUTION *\n?", "", cell.source, flags=re.MULTILINE)
-    return solved
 
 
 def write_class(files: Mapping[str, bytes], submitted: Path, assignment: str) -> None:

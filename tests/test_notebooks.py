@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
-import copy
+import html
 import importlib.util
 import json
 import os
@@ -23,8 +23,10 @@ from nbclient import NotebookClient
 from autograder.course import figures, graphs, training
 from autograder.course.earlier import NotFoundYet, find_functions
 from autograder.gradients import check_vjp, numerical_gradient, relative_error
-from autograder.release import build_notebook, released_cells, student_notebook
+from autograder.release import build_notebook, student_notebook
+from demo.solved import solved_notebook, working_layers
 from tests.conftest import ROOT
+from tests.test_release import solution_lines
 
 ASSIGNMENTS = ("01_computational_graphs", "02_layers", "03_saturation")
 FIGURES = {"01_computational_graphs": 8, "02_layers": 5, "03_saturation": 8}
@@ -45,35 +47,6 @@ def connect(self, address):
 
 socket.socket.connect = connect
 """
-
-SANDWICH = """\
-def affine_sigmoid_forward(x, w, b):
-    hidden, first = affine_forward(x, w, b)
-    out, second = sigmoid_forward(hidden)
-    return out, (first, second)
-
-
-def affine_sigmoid_backward(dout, cache):
-    first, second = cache
-    return affine_backward(sigmoid_backward(dout, second), first)
-"""
-
-
-def without_markers(notebook):
-    """The instructor's notebook as a student who solved everything would hand it in."""
-    notebook = copy.deepcopy(notebook)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.source = re.sub(r"^ *### (BEGIN|END) SOLUTION *\n?", "", cell.source, flags=re.MULTILINE)
-    return notebook
-
-
-def working_layers(catalogue, folder):
-    """A `layers/` folder with the references, as an instructor hands it out."""
-    (folder / "layers").mkdir()
-    for layer in catalogue.layers:
-        text = "\n\n".join(released_cells(layer))
-        (folder / "layers" / layer.path.name).write_text(text, encoding="utf-8")
 
 
 def execute(notebook, folder, name, **options):
@@ -107,10 +80,7 @@ def solved(sources, catalogue, tmp_path_factory):
             folder.mkdir()
             if assignment == "03_saturation":
                 working_layers(catalogue, folder)
-            notebook = without_markers(sources[assignment])
-            for cell in notebook.cells:
-                if cell.source.startswith("def affine_sigmoid_forward"):
-                    cell.source = SANDWICH
+            notebook = solved_notebook(catalogue, assignment, ROOT / "assignments")
             done[assignment] = execute(notebook, folder, assignment)
         return done[assignment]
 
@@ -427,3 +397,18 @@ def test_the_course_module_needs_matplotlib_only_to_draw():
     assert done.stdout.strip() == "[]"
     assert importlib.util.find_spec("matplotlib")
     assert Path(figures.__file__).parent == ROOT / "autograder" / "course"
+
+
+def test_the_docs_build_shows_no_solution(tmp_path):
+    """The rendered pages have every figure with its description, the reports, and no line of a reference."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "build.py"), str(tmp_path)], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [html.escape(line, quote=False) for line in solution_lines()]
+    for assignment in ASSIGNMENTS:
+        page = (tmp_path / f"{assignment}.html").read_text()
+        assert page.count('<img alt="') == FIGURES[assignment]
+        assert "No description has been provided" not in page
+        assert "Need to implement" in page
+        assert [line for line in lines if line in re.sub(r"<[^>]*>", "", page)] == []
