@@ -19,6 +19,7 @@ from .intake.classes import find_submissions
 from .intake.files import MAX_NOTEBOOK, Files, read_file, read_folder, stat_of
 from .intake.notebooks import MAX_CELLS, decode, defines, notebook_sources
 from .intake.problem import BrokenSubmission
+from .sandbox.problems import clean
 
 __all__ = [
     "MAX_CELLS",
@@ -79,8 +80,9 @@ def read_submission(
         sources, remarks = _sources(files.data, stubs or {}, assignment)
     except BrokenSubmission as error:
         digest.update(str(error).encode("utf-8", "replace"))
-        return Submission(student, str(path), digest.hexdigest(), (), (), str(error))
-    return Submission(student, str(path), digest.hexdigest(), sources, (*files.remarks, *remarks))
+        return Submission(student, str(path), digest.hexdigest(), (), (), clean(str(error)))
+    remarks = tuple(clean(remark) for remark in (*files.remarks, *remarks))
+    return Submission(student, str(path), digest.hexdigest(), sources, remarks)
 
 
 def _read(path: Path) -> Files:
@@ -107,8 +109,8 @@ def read_notebook_bytes(
         sources, remarks = notebook_sources(data, stubs or {})
         _check_size(sources)
     except BrokenSubmission as error:
-        return Submission(student, path, digest, (), (), str(error))
-    return Submission(student, path, digest, tuple(sources), tuple(remarks))
+        return Submission(student, path, digest, (), (), clean(str(error)))
+    return Submission(student, path, digest, tuple(sources), tuple(clean(remark) for remark in remarks))
 
 
 def _sources(files: dict[str, bytes], stubs: Mapping[str, str], assignment: str | None):
@@ -140,7 +142,7 @@ def _sources(files: dict[str, bytes], stubs: Mapping[str, str], assignment: str 
             remarks.append(f"{name}: {note}")
         file = name.rpartition("/")[2]
         runs = not file.startswith(("test_", "conftest.", "setup."))
-        sources.append(Source(name, text, module=_module(name, base), runs=runs))
+        sources.append(Source(clean(name, 200), text, module=_module(name, base), runs=runs))
     if not sources:
         raise BrokenSubmission(problems[0] if problems else "the notebook holds no code")
     _check_size(sources)

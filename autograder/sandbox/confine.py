@@ -9,6 +9,7 @@ import ctypes
 import os
 import resource
 import signal
+import sys
 
 from . import landlock
 from .seccomp import Filter
@@ -24,7 +25,8 @@ class Confinement:
 
     def __init__(self):
         self.libc = ctypes.CDLL(None, use_errno=True)
-        self.ruleset = landlock.deny_all(self.libc)
+        self.linux = sys.platform == "linux"
+        self.ruleset = landlock.deny_all(self.libc) if self.linux else None
         self.root = os.geteuid() == 0
         try:
             self.filter = Filter()
@@ -40,11 +42,11 @@ class Confinement:
         layers = ["rlimits"]
         limit(resource.RLIMIT_CPU, cpu)
         limit(resource.RLIMIT_NOFILE, 16)
-        if confined and self.root:
-            drop_root()
+        if confined and self.root and drop_root():
             layers.append("user")
-        self.prctl(PR_SET_DUMPABLE, 0)
-        self.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which clears it
+        if self.linux:
+            self.prctl(PR_SET_DUMPABLE, 0)
+            self.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which clears it
         if os.getppid() != parent:
             raise OSError("the zygote is gone")
         if not confined:
@@ -68,14 +70,15 @@ class Confinement:
             raise OSError(ctypes.get_errno(), f"prctl {option} was refused")
 
 
-def set_rlimits(address_space: int) -> None:
+def set_rlimits(address_space: int | None) -> None:
     """In the zygote, once: the limits that its forks inherit."""
     limit(resource.RLIMIT_STACK, STACK)
     limit(resource.RLIMIT_NOFILE, OPEN_FILES)
     for name in ("FSIZE", "CORE", "MEMLOCK", "MSGQUEUE"):
         if hasattr(resource, f"RLIMIT_{name}"):
             limit(getattr(resource, f"RLIMIT_{name}"), 0)
-    limit(resource.RLIMIT_AS, address_space)
+    if address_space is not None:
+        limit(resource.RLIMIT_AS, address_space)
 
 
 def limit(which: int, value: int) -> None:
@@ -85,12 +88,17 @@ def limit(which: int, value: int) -> None:
     resource.setrlimit(which, (value, value))
 
 
-def drop_root() -> None:
-    os.setgroups([])
-    os.setresgid(NOBODY, NOBODY, NOBODY)
-    os.setresuid(NOBODY, NOBODY, NOBODY)
+def drop_root() -> bool:
+    """Becomes nobody; False in a user namespace where there is no such user, and root is no root either."""
+    try:
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+    except OSError:
+        return False
     if os.getresuid() != (NOBODY,) * 3 or os.getresgid() != (NOBODY,) * 3:
-        raise OSError("root could not be dropped")
+        raise OSError("root was dropped but is there")
+    return True
 
 
 def prove_closed() -> None:

@@ -70,4 +70,6 @@ class Nursery:
 
 def is_dead(pid: int) -> bool:
     """Whether a child has ended; its status stays to be read."""
+    if not hasattr(os, "waitid"):
+        return True  # macOS: it is ended at once, and its own exit code is not known
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

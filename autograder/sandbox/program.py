@@ -112,6 +112,8 @@ class Program:
                 self.progress(at, WHOLE)
                 self.parsed[at] = parse(text, label)
         statements = {at: parsed.statements for at, parsed in self.parsed.items()}
+        if all(only_defines(statement) for body in statements.values() for statement in body):
+            return
         with contextlib.suppress(RecursionError):  # nested too deep to look through: all of it runs
             self.skip = frozenset(self.skip) | unneeded(statements, self.names)
 
