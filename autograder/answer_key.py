@@ -55,6 +55,8 @@ class Question:
     args: the arguments; dout: for a pair, the upstream gradient, else None.
     expected: by function name, the expected arrays in order; where the inputs are float32, from the same numbers in
         float64.
+    kinks: for an elementwise pair whose reference has kinks here, the lower and upper bound that its one-sided slopes
+        set to each entry of the gradient, nan where there is no kink; else None.
     """
 
     case: str
@@ -66,6 +68,7 @@ class Question:
     extreme: bool = False
     cpu_limit: float | None = None
     similar: str = ""
+    kinks: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def single(self) -> bool:
@@ -156,7 +159,7 @@ def _question(exercise: Exercise, case: Case, seed: bytes) -> Question:
     if not isinstance(args, tuple):
         raise TypeError(f"{exercise.name}, case {case.name!r}: make(rng) must return a tuple of arguments")
     exact = double(args)
-    expected, dout = {}, None
+    expected, dout, kinks = {}, None, None
     if isinstance(exercise, Pair):
         out, cache = exercise.forward.reference(*copies(exact))
         dtype = np.float32 if any(getattr(a, "dtype", None) == np.float32 for a in args) else np.float64
@@ -164,6 +167,8 @@ def _question(exercise: Exercise, case: Case, seed: bytes) -> Question:
         gradients = exercise.backward.reference(double(dout), cache)
         expected[exercise.forward.name] = (np.asarray(out),)
         expected[exercise.backward.name] = as_tuple(gradients)
+        if exercise.elementwise and not case.extreme:
+            kinks = _kinks(exercise, exact[0], double(dout))
     else:
         expected[exercise.name] = as_tuple(exercise.reference(*copies(exact)))
     return Question(
@@ -176,7 +181,24 @@ def _question(exercise: Exercise, case: Case, seed: bytes) -> Question:
         extreme=case.extreme,
         cpu_limit=case.cpu_limit,
         similar=case.similar,
+        kinks=kinks,
     )
+
+
+# A step at which a smooth layer's one-sided slopes agree to a few 1e-6, and those beside a kink do not.
+KINK_STEP = 2.0**-20
+KINK = 1e-3
+
+
+def _kinks(exercise: Pair, x: np.ndarray, dout: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The bounds that the reference's one-sided slopes set to dx, where they differ."""
+    middle, right, left = (exercise.forward.reference(x + s)[0] for s in (0.0, KINK_STEP, -KINK_STEP))
+    after, before = (right - middle) / KINK_STEP, (middle - left) / KINK_STEP
+    kinked = np.abs(after - before) > KINK * (1 + np.abs(after) + np.abs(before))
+    if not kinked.any():
+        return None
+    bounds = np.sort(np.stack([dout * after, dout * before]), axis=0)
+    return tuple(np.where(kinked, bound, np.nan) for bound in bounds)
 
 
 def _lazily(known: tuple[Misconception, ...], questions: tuple[Question, ...], one: Callable) -> Callable:
@@ -287,6 +309,7 @@ def public_key(exercise: Exercise) -> dict:
                 "args": _pack(q.args),
                 "dout": _pack(q.dout),
                 "expected": _pack(dict(q.expected)),
+                "kinks": _pack(q.kinks),
             }
             for q in key.questions
         ],
@@ -323,6 +346,7 @@ def read_public_key(data: dict) -> Key:
             args=_unpack(q["args"]),
             dout=_unpack(q["dout"]),
             expected=_unpack(q["expected"]),
+            kinks=_unpack(q.get("kinks")),
             extreme=q["extreme"],
         )
         for q in data["questions"]

@@ -353,6 +353,24 @@ RELU = Pair(
 )
 
 
+def test_a_forward_that_pretends_a_kink_earns_nothing(grade):
+    """A forward that bends wherever it is differentiated does not excuse a backward of zeros."""
+    cells = {
+        "tanh_forward": """
+seen = []
+def tanh_forward(x):
+    out = np.tanh(x)
+    for old in seen:
+        if old.shape == x.shape and np.abs(x - old).max() < 1:
+            return out + 1e6 * np.abs(x - old), out
+    seen.append(np.array(x))
+    return out, out
+""",
+        "tanh_backward": "def tanh_backward(dout, cache):\n    return np.zeros_like(dout)\n",
+    }
+    assert grade(cells)["tanh_backward"].score == 0.0
+
+
 @pytest.mark.parametrize(
     ("slope", "score"),
     [
