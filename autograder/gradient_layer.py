@@ -104,19 +104,18 @@ def fresh(value: Any) -> Any:
 
 def like(value: Any, flat: np.ndarray) -> Any:
     """The numbers of `flat` in the structure and the shapes of `value`."""
-    taken = 0
-
-    def part(leaf: Any) -> np.ndarray:
-        nonlocal taken
+    parts, taken = [], 0
+    for _, leaf in walk(value):
+        parts.append(flat[taken : taken + np.size(leaf)])
         taken += np.size(leaf)
-        return flat[taken - np.size(leaf) : taken].reshape(np.shape(leaf)).copy()
+    return _filled(value, iter(parts))
 
-    def rebuilt(item: Any) -> Any:
-        if isinstance(item, tuple | list):
-            return type(item)(rebuilt(i) for i in item)
-        return part(item)
 
-    return rebuilt(value)
+def _filled(value: Any, parts: Iterator[np.ndarray]) -> Any:
+    if isinstance(value, tuple | list):
+        items = [_filled(item, parts) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    return next(parts).reshape(np.shape(value)).copy()
 
 
 def differentiable(args: tuple, names: Sequence[str]) -> tuple[tuple[Leaf, ...], list[str]]:
@@ -242,24 +241,28 @@ def shaken(args: tuple, direction: Direction, rng: np.random.Generator) -> tuple
     """The arguments with every entry of these leaves moved to a neighbouring double; and the same direction there."""
     leaves = []
     for leaf in direction.leaves:
-        up = rng.random(leaf.value.shape) < 0.5
-        leaves.append(replace(leaf, value=np.asarray(np.nextafter(leaf.value, np.where(up, np.inf, -np.inf)))))
+        way = np.asarray(rng.random(leaf.value.shape))
+        way -= 0.5
+        np.copysign(np.inf, way, out=way)
+        leaves.append(replace(leaf, value=np.asarray(np.nextafter(leaf.value, way, out=way))))
     return with_values(args, leaves, [leaf.value for leaf in leaves]), replace(direction, leaves=tuple(leaves))
 
 
 def with_values(args: tuple, leaves: Sequence[Leaf], values: Sequence[np.ndarray]) -> tuple:
     """The arguments with new values for these leaves, each as the kind of object that stood there; the rest copied."""
     new = {(leaf.argument, *leaf.path): _like(leaf, value) for leaf, value in zip(leaves, values, strict=True)}
+    return tuple([_replaced(argument, (i,), new) for i, argument in enumerate(args)])
 
-    def rebuilt(value: Any, path: tuple[int, ...]) -> Any:
-        if path in new:
-            return new[path]
-        if isinstance(value, tuple | list):
-            items = [rebuilt(item, (*path, i)) for i, item in enumerate(value)]
-            return items if isinstance(value, list) else tuple(items)
-        return value.copy() if isinstance(value, np.ndarray) else value
 
-    return tuple([rebuilt(argument, (i,)) for i, argument in enumerate(args)])
+def _replaced(value: Any, path: tuple[int, ...], new: dict[tuple[int, ...], Any]) -> Any:
+    # A function of the module, not of `with_values`: one that refers to itself would keep all arrays until the garbage
+    # collector comes by.
+    if path in new:
+        return new[path]
+    if isinstance(value, tuple | list):
+        items = [_replaced(item, (*path, i), new) for i, item in enumerate(value)]
+        return items if isinstance(value, list) else tuple(items)
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def _like(leaf: Leaf, value: np.ndarray) -> Any:

@@ -50,7 +50,8 @@ class ArgumentCheck:
     index: its position among the forward's arguments.
     ok: True, False, or None where nothing could be said.
     note: why, in words; empty where ok is True.
-    entries: on failure, entries that differ, in the order of the array; of a large gradient those that were found.
+    entries: on failure, the first entries that are wrong, in the order of the array; of a large gradient those found.
+    count: on failure, how many entries are wrong; None where not all were compared.
     relation: on failure, how the gradient would be right: "times 0.125", "transposed", ...; empty where unknown.
     """
 
@@ -59,6 +60,7 @@ class ArgumentCheck:
     ok: bool | None
     note: str = ""
     entries: tuple[Entry, ...] = ()
+    count: int | None = None
     relation: str = ""
 
 
@@ -111,8 +113,8 @@ class VJPCheck:
                 f"    d{argument.name}{list(e.index) if e.index else ''}   {_beside(e.yours, e.numerical)}"
                 for e in argument.entries[:SHOWN]
             ]
-            if len(argument.entries) > SHOWN:
-                lines.append(f"    and {len(argument.entries) - SHOWN} more")
+            if argument.count is not None and argument.count > SHOWN:
+                lines.append(f"    and {argument.count - SHOWN} more entries")
         return "\n".join(lines + [f"  {note}" for note in self.notes])
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from autograder.gradient_layer import (
     Leaf,
     Point,
     ask,
+    blocks,
     dot,
     moved,
     moved_imaginary,
@@ -32,17 +34,18 @@ from autograder.gradient_result import ArgumentCheck, Entry, Forward
 # Gradients with at most this many entries are differentiated entry by entry.
 SMALL = 256
 
-# Of larger ones this many entries are looked at first: with half of the entries wrong, all of these are right once in
-# 4,096.
+# Of larger ones this many entries are looked at first: if half of all are wrong, these are all right once in 4,096.
 SAMPLE = 12
 
-# If fewer of these than this share are wrong, single wrong entries are hunted.
+# If fewer of these than this share are wrong, single wrong entries are hunted: at most so many, in at most so many
+# rounds, a block being cut into so many.
 FEW = 0.25
-
-# Then single wrong entries are hunted: at most this many, in at most so many rounds, each block cut into so many.
 FOUND = 5
 ROUNDS = 8
 CUTS = 8
+
+# At most so many wrong entries are listed.
+LISTED = 32
 
 # Real differences here serve to show numbers and to recognise mistakes, not to judge: two steps, one extrapolation.
 REAL_STEPS = richardson.STEPS[1:3]
@@ -54,7 +57,7 @@ FIT = 1e-9
 
 @dataclass(frozen=True)
 class Searched:
-    """The verdict on each leaf, and the numerical gradients by position of the argument."""
+    """The verdict on each leaf, and numerical gradients by position of the argument."""
 
     arguments: tuple[ArgumentCheck, ...]
     numerical: dict[int, np.ndarray]
@@ -62,32 +65,48 @@ class Searched:
 
 @dataclass(frozen=True)
 class _Suspect:
-    """A leaf with what was claimed for it, and J u along two directions of its own (None where the forward failed)."""
+    """A leaf with what was claimed for it, and J u along two directions of its own (None where the forward failed).
+
+    seeds: of the directions. They are drawn again where they are needed: kept, they would be two more copies.
+    """
 
     leaf: Leaf
     claim: Claim
-    directions: tuple[Direction, Direction]
+    seeds: tuple[int, int]
     slopes: tuple[np.ndarray | None, np.ndarray | None]
+
+    def direction(self, i: int) -> Direction:
+        return random_direction(np.random.default_rng(self.seeds[i]), [self.leaf])
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Entries of a gradient: their flat indices, numerical values, and whether the claimed ones are wrong."""
+
+    at: np.ndarray
+    values: np.ndarray
+    wrong: np.ndarray
 
 
 def search(
-    point: Point,
-    direction: Direction,
-    claims: Sequence[Claim],
-    settled: Settled,
-    rng: np.random.Generator,
+    point: Point, direction: Direction, claims: Sequence[Claim], settled: Settled, rng: np.random.Generator
 ) -> Generator[list, list, Searched]:
     """Find the arguments whose gradients are wrong, their entries, and the relation to what would be right.
 
     direction, settled: along which T was found wrong, and what is known there. claims: one for each leaf.
     """
     by_complex = settled.slope.complex
-    pairs = [tuple(random_direction(rng, [leaf]) for _ in (0, 1)) for leaf in point.leaves]
+    drawn = rng.integers(2**62, size=(len(point.leaves), 2)).tolist()
+    directions = (
+        random_direction(np.random.default_rng(seed), [leaf])
+        for leaf, seeds in zip(point.leaves, drawn, strict=True)
+        for seed in seeds
+    )
     largest = max(leaf.value.size for leaf in point.leaves)
-    slopes = yield from _slopes(point, [d for pair in pairs for d in pair], largest, by_complex)
+    slopes = yield from _slopes(point, directions, largest, by_complex)
     suspects = [
-        _Suspect(leaf, claim, pair, (slopes[2 * i], slopes[2 * i + 1]))
-        for i, (leaf, claim, pair) in enumerate(zip(point.leaves, claims, pairs, strict=True))
+        _Suspect(leaf, claim, tuple(seeds), (slopes[2 * i], slopes[2 * i + 1]))
+        for i, (leaf, claim, seeds) in enumerate(zip(point.leaves, claims, drawn, strict=True))
     ]
     arguments, numerical = [], {}
     for suspect, is_wrong in zip(suspects, _wrong(point, suspects, settled), strict=True):
@@ -96,16 +115,16 @@ def search(
             arguments.append(ArgumentCheck(leaf.name, leaf.argument, True))
             continue
         if settled.alike:
-            known, differs = _place_by_place(point, suspect, direction, settled)
+            compared = _place_by_place(point, suspect, direction, settled)
         else:
-            known, differs = yield from _entry_by_entry(point, suspect, settled, rng)
-        if len(known) == leaf.value.size and not leaf.path:
-            whole = np.array([known[k] for k in range(leaf.value.size)], dtype=float)
-            numerical[leaf.argument] = whole.reshape(leaf.value.shape)
+            compared = yield from _entry_by_entry(point, suspect, settled, rng)
+        whole = compared.at.size == leaf.value.size
+        if whole and not leaf.path:
+            numerical[leaf.argument] = compared.values.reshape(leaf.value.shape)
+        count = int(compared.wrong.sum()) if whole and claim.value is not None else None
         relation = _relation(point, suspect, suspects, by_complex)
-        arguments.append(
-            ArgumentCheck(leaf.name, leaf.argument, False, claim.problem, _entries(suspect, known, differs), relation)
-        )
+        entries = _entries(suspect, compared)
+        arguments.append(ArgumentCheck(leaf.name, leaf.argument, False, claim.problem, entries, count, relation))
     return Searched(tuple(arguments), numerical)
 
 
@@ -148,159 +167,154 @@ def _wrong(point: Point, suspects: Sequence[_Suspect], settled: Settled) -> list
 
 def _excess(point: Point, suspect: _Suspect, settled: Settled) -> float:
     """How many times its tolerance T is; inf for a gradient that cannot be read."""
-    claim, direction, ju = suspect.claim, suspect.directions[0], suspect.slopes[0]
+    claim, ju, by_complex = suspect.claim, suspect.slopes[0], settled.slope.complex
     if claim.value is None:
         return np.inf
     if ju is None:
         return 0.0
-    by_complex = settled.slope.complex
+    direction = suspect.direction(0)
     size = scales(point, direction, [claim], ju)
     real = 0.0 if by_complex else REAL_ACCURACY * size.q
     if not settled.alike:
         difference = abs(dot(point.v, ju) - dot(claim.value, direction.u[0]))
         return difference / (size.usual + settled.noise + real)
-    table = entry_table(point, direction, [claim], Slope(ju, 0.0, None, by_complex), settled.noise + real)
-    error = np.abs(table.claimed - table.expected) / table.allowed
-    if settled.slope.kinked is not None:
-        error[settled.slope.kinked] = 0.0
-    return float(np.max(error, initial=0.0))
+    slope, worst = Slope(ju, 0.0, None, by_complex), 0.0
+    for at in blocks(ju.size):
+        table = entry_table(point, direction, [claim], slope, settled.noise + real, at)
+        error = np.abs(table.claimed - table.expected) / table.allowed
+        if settled.slope.kinked is not None:
+            error[settled.slope.kinked[at]] = 0.0
+        worst = max(worst, float(np.max(error)))
+    return worst
 
 
 # --- which entries ---
 
 
-@dataclass(frozen=True)
-class _Known:
-    """Numerical values of a gradient by flat index, and by how much they may differ from right ones."""
-
-    values: dict[int, float]
-    allowed: dict[int, float]
-
-
-def _place_by_place(
-    point: Point, suspect: _Suspect, direction: Direction, settled: Settled
-) -> tuple[dict[int, float], list[int]]:
-    """Where every output depends on its own place only: vₖ·(J u)ₖ / uₖ, and the entries that differ from it."""
+def _place_by_place(point: Point, suspect: _Suspect, direction: Direction, settled: Settled) -> _Compared:
+    """Where every output depends on its own place only, the numerical gradient is vₖ·(J u)ₖ / uₖ."""
     by_complex = settled.slope.complex
     if len(point.leaves) == 1:
         slope, along, real = settled.slope, direction, 0.0
     else:
-        slope, along = Slope(suspect.slopes[0], 0.0, None, by_complex), suspect.directions[0]
+        slope, along = Slope(suspect.slopes[0], 0.0, None, by_complex), suspect.direction(0)
         real = 0.0 if by_complex else REAL_ACCURACY * float(np.max(np.abs(point.v * slope.ju), initial=0.0))
-    values = dict(enumerate((point.v * slope.ju / along.u[0].ravel()).tolist()))
+    values = point.v * slope.ju / along.u[0].ravel()
+    everywhere = np.arange(values.size)
     if suspect.claim.value is None:
-        return values, _unreadable(suspect)
-    wrong = entry_table(point, along, [suspect.claim], slope, settled.noise + real).wrong
-    return values, np.flatnonzero(wrong).tolist()
+        return _Compared(everywhere, values, _unreadable(suspect))
+    parts = blocks(values.size)
+    wrong = [entry_table(point, along, [suspect.claim], slope, settled.noise + real, at).wrong for at in parts]
+    return _Compared(everywhere, values, np.concatenate(wrong))
 
 
 def _entry_by_entry(
     point: Point, suspect: _Suspect, settled: Settled, rng: np.random.Generator
-) -> Generator[list, list, tuple[dict[int, float], list[int]]]:
-    """Every entry of a small leaf; of a large one a sample, and if that is right, what a hunt finds."""
+) -> Generator[list, list, _Compared]:
+    """Every entry of a small leaf; of a large one a sample, and if that is mostly right, what a hunt finds."""
     size, by_complex = suspect.leaf.value.size, settled.slope.complex
-    few = range(size)
+    few = np.arange(size)
     if size > SMALL:
-        few = sorted({*range(SAMPLE // 3), *rng.integers(0, size, SAMPLE).tolist(), *_unreadable(suspect)[:SAMPLE]})
-    known = yield from _single(point, suspect, few, by_complex)
-    differs = _differing(suspect, known)
-    if size > SMALL and len(differs) < FEW * len(few) and suspect.claim.value is not None:
-        hunted = yield from _hunt(point, suspect, settled)
-        return known.values | hunted.values, sorted({*differs, *_differing(suspect, hunted)})
-    return known.values, differs
+        unreadable = np.flatnonzero(_unreadable(suspect))[:SAMPLE]
+        few = np.unique([*range(SAMPLE // 3), *rng.integers(0, size, SAMPLE - SAMPLE // 3), *unreadable])
+    looked = yield from _single(point, suspect, few, by_complex)
+    if size <= SMALL or suspect.claim.value is None or looked.wrong.mean() >= FEW:
+        return looked
+    hunted = yield from _hunt(point, suspect, settled)
+    return _together(looked, hunted)
 
 
-def _single(point: Point, suspect: _Suspect, indices: Sequence[int], by_complex: bool) -> Generator[list, list, _Known]:
+def _together(a: _Compared, b: _Compared) -> _Compared:
+    at, first = np.unique(np.concatenate([a.at, b.at]), return_index=True)
+    return _Compared(at, np.concatenate([a.values, b.values])[first], np.concatenate([a.wrong, b.wrong])[first])
+
+
+def _single(point: Point, suspect: _Suspect, indices: np.ndarray, by_complex: bool) -> Generator[list, list, _Compared]:
     """The numerical gradient at some flat indices, one entry at a time: ⟨v, J eₖ⟩."""
-
-    directions = (unit_direction(suspect.leaf, k) for k in indices)
+    directions = (unit_direction(suspect.leaf, k) for k in indices.tolist())
     slopes = yield from _slopes(point, directions, suspect.leaf.value.size, by_complex)
-    values, allowed = {}, {}
-    out = OUT_ROUNDINGS * point.eps * product_norm(point.v, point.out)
-    for k, ju in zip(indices, slopes, strict=True):
-        values[k] = float("nan") if ju is None else dot(point.v, ju)
-        size = 0.0 if ju is None else 2 * product_norm(point.v, ju)
-        allowed[k] = (ROUNDINGS if by_complex else REAL_ACCURACY) * size + out
-    return _Known(values, allowed)
-
-
-def _differing(suspect: _Suspect, known: _Known) -> list[int]:
-    """The flat indices at which a gradient is not what it should be."""
+    values = np.array([np.nan if ju is None else dot(point.v, ju) for ju in slopes])
+    sizes = np.array([0.0 if ju is None else 2 * product_norm(point.v, ju) for ju in slopes])
     if suspect.claim.value is None:
-        return _unreadable(suspect)
-    flat = suspect.claim.value.ravel()
-    return [k for k in sorted(known.values) if not abs(flat[k] - known.values[k]) <= known.allowed[k]]
+        return _Compared(indices, values, _unreadable(suspect)[indices])
+    rounding = OUT_ROUNDINGS * point.eps * product_norm(point.v, point.out)
+    allowed = (ROUNDINGS if by_complex else REAL_ACCURACY) * sizes + rounding
+    return _Compared(indices, values, ~(np.abs(suspect.claim.value.ravel()[indices] - values) <= allowed))
 
 
-def _unreadable(suspect: _Suspect) -> list[int]:
-    """The flat indices at which a gradient of the right shape is nan or infinite."""
+def _unreadable(suspect: _Suspect) -> np.ndarray:
+    """The entries of a gradient of the right shape that are nan or infinite."""
     raw = suspect.claim.raw
     if raw is None or raw.shape != suspect.leaf.value.shape or raw.dtype.kind == "c":
-        return []
-    return np.flatnonzero(~np.isfinite(raw)).tolist()
+        return np.zeros(suspect.leaf.value.size, dtype=bool)
+    return ~np.isfinite(raw.ravel())
 
 
-def _hunt(point: Point, suspect: _Suspect, settled: Settled) -> Generator[list, list, _Known]:
+def _hunt(point: Point, suspect: _Suspect, settled: Settled) -> Generator[list, list, _Compared]:
     """Find single wrong entries in a large gradient that is otherwise right.
 
-    In a block B of entries, r = Σ eₖuₖ and s = Σ eₖuₖ·k, over k in B, are T along u and along k·uₖ. If one entry is
-    wrong, it is entry s / r, found by two evaluations. If it is not, the block is cut.
+    In a block of entries, r = Σ eₖuₖ and s = Σ eₖuₖ·k, over its k, are T along u and along k·uₖ. If one entry is wrong,
+    it is entry s / r, found by two evaluations. If it is not, the block is cut.
     """
     by_complex, size = settled.slope.complex, suspect.leaf.value.size
-    u, claimed = suspect.directions[0].u[0].ravel(), suspect.claim.value.ravel()
-    blocks, found = [(0, size)], _Known({}, {})
+    u, claimed = suspect.direction(0).u[0].ravel(), suspect.claim.value.ravel()
+    spans, found = [(0, size)], _Compared(np.array([], dtype=int), np.array([]), np.array([], dtype=bool))
     for _ in range(ROUNDS):
-        directions = (d for lo, hi in blocks for d in _block_and_ramp(suspect, u, lo, hi))
+        directions = (d for lo, hi in spans for d in _block_and_ramp(suspect, u, lo, hi))
         slopes = yield from _slopes(point, directions, size, by_complex)
         guesses, suspicious = set(), []
-        for (lo, hi), ju, ramp in zip(blocks, slopes[0::2], slopes[1::2], strict=True):
+        for (lo, hi), ju, ramp in zip(spans, slopes[0::2], slopes[1::2], strict=True):
             if ju is None or ramp is None:
                 continue
-            w = u[lo:hi] * claimed[lo:hi]
-            r = float(w.sum()) - dot(point.v, ju)
-            s = dot(w, np.arange(hi - lo) / (hi - lo)) - dot(point.v, ramp)
-            for k, value in found.values.items():
-                if lo <= k < hi:
-                    error = u[k] * (claimed[k] - value)
-                    r, s = r - error, s - error * (k - lo) / (hi - lo)
+            r, s = _unexplained(point, u, claimed, found, lo, hi, ju, ramp)
             q = 1.53 * norm(claimed[lo:hi]) + product_norm(point.v, ju)
             if abs(r) > (ROUNDINGS if by_complex else REAL_ACCURACY) * q + settled.noise:
                 suspicious.append((lo, hi))
                 if abs(s / r) <= 1:
                     guess = lo + round(s / r * (hi - lo))
                     guesses |= set(range(max(lo, guess - 1), min(hi, guess + 2)))
-        if not suspicious or len(found.values) >= FOUND:
+        if not suspicious or found.wrong.sum() >= FOUND:
             break
-        looked = yield from _single(point, suspect, sorted(guesses - set(found.values)), by_complex)
-        for k in _differing(suspect, looked):
-            found.values[k], found.allowed[k] = looked.values[k], looked.allowed[k]
-        blocks = [
+        looked = yield from _single(point, suspect, np.array(sorted(guesses), dtype=int), by_complex)
+        found = _together(found, looked)
+        spans = [
             (lo + (hi - lo) * i // CUTS, lo + (hi - lo) * (i + 1) // CUTS)
             for lo, hi in suspicious[: 2 * FOUND]
             for i in range(CUTS)
         ]
-        blocks = [(lo, hi) for lo, hi in blocks if hi > lo]
+        spans = [(lo, hi) for lo, hi in spans if hi > lo]
     return found
 
 
 def _block_and_ramp(suspect: _Suspect, u: np.ndarray, lo: int, hi: int) -> Iterator[Direction]:
-    block = np.zeros(u.size)
-    block[lo:hi] = u[lo:hi]
-    yield Direction((suspect.leaf,), (block.reshape(suspect.leaf.value.shape),), (1.53,))
-    ramp = np.zeros(u.size)
-    ramp[lo:hi] = u[lo:hi] * (np.arange(hi - lo) / (hi - lo))
-    yield Direction((suspect.leaf,), (ramp.reshape(suspect.leaf.value.shape),), (1.53,))
+    for ramp in (1.0, np.arange(hi - lo) / (hi - lo)):
+        block = np.zeros(u.size)
+        block[lo:hi] = u[lo:hi] * ramp
+        yield Direction((suspect.leaf,), (block.reshape(suspect.leaf.value.shape),), (1.53,))
 
 
-def _entries(suspect: _Suspect, known: dict[int, float], differs: Sequence[int]) -> tuple[Entry, ...]:
-    """The entries that differ, in the order of the array."""
+def _unexplained(
+    point: Point, u: np.ndarray, claimed: np.ndarray, found: _Compared, lo: int, hi: int, ju: Any, ramp: Any
+) -> tuple[float, float]:
+    """r and s of a block (k counted from 0 to 1 within it), less what the entries found already explain."""
+    weights = u[lo:hi] * claimed[lo:hi]
+    r = float(np.sum(weights)) - dot(point.v, ju)
+    s = dot(weights, np.arange(hi - lo) / (hi - lo)) - dot(point.v, ramp)
+    at, values = found.at[found.wrong], found.values[found.wrong]
+    inside = (at >= lo) & (at < hi)
+    errors = u[at[inside]] * (claimed[at[inside]] - values[inside])
+    return r - float(errors.sum()), s - float(np.sum(errors * (at[inside] - lo))) / (hi - lo)
+
+
+def _entries(suspect: _Suspect, compared: _Compared) -> tuple[Entry, ...]:
+    """The first entries that are wrong, in the order of the array."""
     raw, shape = suspect.claim.raw, suspect.leaf.value.shape
-    if raw is None or raw.shape != shape:
+    if raw is None or raw.shape != shape or raw.dtype.kind == "c":
         return ()
-    flat = raw.ravel()
+    flat, listed = raw.ravel(), np.flatnonzero(compared.wrong)[:LISTED]
     return tuple(
-        Entry(tuple(int(i) for i in np.unravel_index(k, shape)), float(flat[k]), known.get(k, float("nan")))
-        for k in differs
+        Entry(tuple(int(i) for i in np.unravel_index(k, shape)), float(flat[k]), float(value))
+        for k, value in zip(compared.at[listed].tolist(), compared.values[listed], strict=True)
     )
 
 
@@ -327,10 +341,11 @@ def _relation(point: Point, suspect: _Suspect, suspects: Sequence[_Suspect], by_
 
 def _fits(v: np.ndarray, suspect: _Suspect, candidate: np.ndarray, by_complex: bool) -> bool:
     """Whether ⟨v, J u⟩ = ⟨candidate, u⟩ along both directions."""
-    for direction, ju in zip(suspect.directions, suspect.slopes, strict=True):
-        u, size = direction.u[0], direction.size[0]
-        q = size * norm(candidate) + product_norm(v, ju)
-        if not abs(dot(v, ju) - dot(candidate, u)) <= (FIT if by_complex else REAL_ACCURACY) * q:
+    for i, ju in enumerate(suspect.slopes):
+        direction = suspect.direction(i)
+        q = direction.size[0] * norm(candidate) + product_norm(v, ju)
+        difference = abs(dot(v, ju) - dot(candidate, direction.u[0]))
+        if not difference <= (FIT if by_complex else REAL_ACCURACY) * q:
             return False
     return True
 
@@ -338,7 +353,7 @@ def _fits(v: np.ndarray, suspect: _Suspect, candidate: np.ndarray, by_complex: b
 def _candidates(suspect: _Suspect, suspects: Sequence[_Suspect]) -> Iterator[tuple[str, np.ndarray]]:
     """What the right gradient might be, made from what was returned."""
     raw, shape = suspect.claim.raw, suspect.leaf.value.shape
-    if raw.dtype.kind == "c" or not np.isfinite(raw).all():
+    if not _is_real(raw):
         return
     raw = raw.astype(float, copy=False)
     if raw.shape == shape:
@@ -346,11 +361,10 @@ def _candidates(suspect: _Suspect, suspects: Sequence[_Suspect]) -> Iterator[tup
     if raw.ndim == 2 and raw.T.shape == shape:
         yield "it is the transpose of the numerical gradient", raw.T
     for other in suspects:
-        if other is not suspect and other.claim.raw is not None and other.claim.raw.shape == shape:
-            candidate = other.claim.raw
-            if candidate.dtype.kind in "biuf" and np.isfinite(candidate).all():
-                words = f"the gradient for {suspect.leaf.name} stands in the place of d{other.leaf.name}"
-                yield words, candidate.astype(float)
+        candidate = other.claim.raw
+        if other is not suspect and candidate is not None and candidate.shape == shape and _is_real(candidate):
+            words = f"the gradient for {suspect.leaf.name} stands in the place of d{other.leaf.name}"
+            yield words, candidate.astype(float, copy=False)
     if raw.shape == shape:
         return
     if raw.size == suspect.leaf.value.size:
@@ -361,18 +375,20 @@ def _candidates(suspect: _Suspect, suspects: Sequence[_Suspect]) -> Iterator[tup
             yield f"summed over axis {axis} it is right", summed
 
 
+def _is_real(array: np.ndarray) -> bool:
+    return array.dtype.kind in "biuf" and bool(np.isfinite(array).all())
+
+
 def _constant(point: Point, suspect: _Suspect, by_complex: bool) -> str:
     """The constant by which the numerical gradient has to be multiplied to give what was returned."""
-    factor = np.float64(dot(suspect.claim.value, suspect.directions[0].u[0])) / dot(point.v, suspect.slopes[0])
-    if (
-        suspect.claim.value.size == 1
-        or not np.isfinite(factor)
-        or factor == 0
-        or not _fits(point.v, suspect, suspect.claim.value / factor, by_complex)
-    ):
+    value = suspect.claim.value
+    factor = np.float64(dot(value, suspect.direction(0).u[0])) / dot(point.v, suspect.slopes[0])
+    if value.size == 1 or not np.isfinite(factor) or factor == 0:
+        return ""
+    if not _fits(point.v, suspect, value / factor, by_complex):
         return ""
     words = f"yours / numerical = {factor:.10g} in every entry"
     inverse = 1 / factor
-    if abs(inverse - round(inverse)) < REAL_ACCURACY and point.shape and round(inverse) == point.shape[0] > 1:
+    if point.shape and abs(inverse - round(inverse)) < REAL_ACCURACY and round(inverse) == point.shape[0] > 1:
         words += f" = 1/{round(inverse)}: averaged over the {round(inverse)} rows of out"
     return words

@@ -202,15 +202,12 @@ def _settle_doubts(
     rng: np.random.Generator,
 ) -> Generator[list, list, Found]:
     """Settle each direction along which the claim was not accepted; search where one is wrong."""
-    # From here on the backward runs again, and may write into what it returned before.
-    claims = [c if c.value is None else replace(c, value=c.value.copy()) for c in claims]
     readable = not any(c.problem for c in claims)
     for direction, own, complex_step in doubts:
-        again = claims if direction is whole else own
         settled = yield from settle(
             point,
             direction,
-            again if readable else None,
+            own if readable else None,
             complex_step,
             alike and direction is whole,
             rng,

@@ -129,21 +129,37 @@ def check_vjp(
 
 
 class _Runner:
-    """Answers requests in this process. A Backward at the very arguments of the last Forward takes that one's cache."""
+    """Answers requests in this process.
+
+    The first forward is run at the very arguments of the first backward, and its cache serves that backward.
+    """
 
     def __init__(self, forward: Callable[..., Any], backward: Callable[..., Any]) -> None:
-        self.forward, self.backward, self.args, self.cache = forward, backward, None, None
+        self.forward, self.backward = forward, backward
+        self.kept: tuple[tuple, Any] | None = None
 
     def __call__(self, request: Forward | Backward) -> Any:
         try:
-            if not (isinstance(request, Backward) and request.args is self.args):
-                returned = self.forward(*request.args)
-                if not (isinstance(returned, tuple | list) and len(returned) == 2):
-                    return Failed("the forward returned no pair (out, cache)")
-                self.args, self.cache = request.args, returned[1]
-                if isinstance(request, Forward):
-                    return fresh(returned[0])
-            cache, self.args, self.cache = self.cache, None, None
-            return self.backward(request.dout, cache)
+            return self.backward_at(request) if isinstance(request, Backward) else self.forward_at(request)
         except Exception as error:
             return Failed(f"{type(error).__name__}: {error}")
+
+    def forward_at(self, request: Forward) -> Any:
+        out, cache = _pair(self.forward(*request.args))
+        if self.kept is None:
+            self.kept = (request.args, cache)
+        return fresh(out)  # code may write into an array that it returned before
+
+    def backward_at(self, request: Backward) -> Any:
+        cache = None
+        if self.kept is not None and self.kept[0] is request.args:
+            cache, self.kept = self.kept[1], ((), None)
+        else:
+            _, cache = _pair(self.forward(*request.args))
+        return fresh(self.backward(request.dout, cache))
+
+
+def _pair(returned: Any) -> tuple[Any, Any]:
+    if not (isinstance(returned, tuple | list) and len(returned) == 2):
+        raise TypeError("the forward returned no pair (out, cache)")
+    return returned[0], returned[1]
