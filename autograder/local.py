@@ -17,7 +17,7 @@ import numpy as np
 from .calls import Call, Definition, Reply, Source
 from .sandbox.calling import Caller, Sink, Warnings
 from .sandbox.problems import clean
-from .sandbox.program import Program, world
+from .sandbox.program import Program, is_stub, world
 from .sandbox.replies import make_definitions, make_reply
 from .sandbox.standins import Refusal, StandIns
 
@@ -32,7 +32,10 @@ class LocalSession:
         self._enter = contextlib.nullcontext
         self._functions = _Live(namespace)
         names = names or [name for name, value in namespace.items() if callable(value) and not name.startswith("_")]
-        self.definitions = {name: Definition(name, callable(namespace.get(name))) for name in names}
+        self.definitions = {
+            name: Definition(name, callable(namespace.get(name)), untouched=is_stub(namespace.get(name)))
+            for name in names
+        }
         self._caller = Caller(self._functions, _NotebookLabels(), Warnings())
 
     @classmethod
