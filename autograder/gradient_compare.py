@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from autograder import richardson
-from autograder.gradient_layer import EPS, TINY, Claim, Direction, Point, blocks, dot, product_norm
+from autograder.gradient_answers import Claim
+from autograder.gradient_layer import EPS, TINY, Direction, Point, blocks, dot, product_norm
 
 # 2⁻¹⁰⁰ = 8e-31: its square vanishes beside any ordinary double, and even σ'(±600) = 1e-261 times it is no denormal. (At
 # h = 1e-200, σ' at |x| = 300 drops out of the range of doubles, and right code looks wrong.)
@@ -127,8 +128,9 @@ def scales(point: Point, direction: Direction, claims: Sequence[Claim], ju: np.n
     norms = [size * claim.norm for size, claim in zip(direction.size, claims, strict=True)]
     q = math.hypot(*norms) + product_norm(point.v, ju)
     strict = ROUNDINGS * q + TINY / COMPLEX_STEP
-    coarse = sum(FLOAT32_UNITS * c.eps * n for n, c in zip(norms, claims, strict=True) if c.eps > EPS)
-    usual = strict + coarse + OUT_ROUNDINGS * point.eps * product_norm(point.v, point.out)
+    usual = strict + OUT_ROUNDINGS * point.eps * product_norm(point.v, point.out)
+    for size, claim in zip(norms, claims, strict=True):
+        usual += FLOAT32_UNITS * claim.eps * size if claim.eps > EPS else 0.0
     return Scales(q, strict, usual, tuple(norms))
 
 

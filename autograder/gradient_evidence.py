@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from autograder import richardson
+from autograder.gradient_answers import Claim, ask, claims_of, finite_numbers
 from autograder.gradient_compare import (
     CENTRAL_STEP,
     COMPLEX_STEP,
@@ -22,21 +23,7 @@ from autograder.gradient_compare import (
     compare_projection,
     inner,
 )
-from autograder.gradient_layer import (
-    Claim,
-    Direction,
-    Point,
-    ask,
-    claims_of,
-    dot,
-    finite_numbers,
-    fresh,
-    like,
-    moved,
-    moved_imaginary,
-    product_norm,
-    shaken,
-)
+from autograder.gradient_layer import Direction, Point, dot, fresh, like, moved, moved_imaginary, product_norm, shaken
 from autograder.gradient_result import Backward, Forward
 
 # T is measured again where the inputs differ in the last place, three times. If g is right, T is nothing but such

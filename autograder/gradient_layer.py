@@ -1,26 +1,19 @@
-"""The layer under check as a function of its float arguments: their entries, steps along a direction, and what comes
-back.
+"""The layer under check as a function of its float arguments: their entries, and steps along a direction.
 
 Arguments and results are nested tuples (or lists) of arrays and scalars; the arrays and scalars are called leaves.
-Whatever comes back is untrusted: it may be anything, and no function here raises because of it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from autograder.gradient_result import Failed
-
 EPS = float(np.finfo(float).eps)
 TINY = float(np.finfo(float).tiny)
-
-# A batch of requests holds about this many bytes of arguments at once; layers above it are asked for one by one.
-BATCH = 1 << 22
 
 # Long arrays are summed in blocks of so many entries: they stay in the cache, and BLAS sums them in one thread. Waiting
 # for threads that are busy elsewhere takes longer than any sum.
@@ -89,17 +82,12 @@ def walk(value: Any, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ..
         yield path, value
 
 
-def nested(value: Any, function: Callable[[np.ndarray], Any]) -> Any:
-    """The same structure with the function applied to every array; anything else is passed on."""
-    if isinstance(value, tuple | list):
-        items = [nested(item, function) for item in value]
-        return items if isinstance(value, list) else tuple(items)
-    return function(value) if isinstance(value, np.ndarray) else value
-
-
 def fresh(value: Any) -> Any:
     """A copy that shares no array with the value: code under check may write into what it is given."""
-    return nested(value, np.copy)
+    if isinstance(value, tuple | list):
+        items = [fresh(item) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    return value.copy("K") if isinstance(value, np.ndarray) else value
 
 
 def like(value: Any, flat: np.ndarray) -> Any:
@@ -124,7 +112,7 @@ def differentiable(args: tuple, names: Sequence[str]) -> tuple[tuple[Leaf, ...],
     for i, argument in enumerate(args):
         for path, value in walk(argument):
             name = names[i] + "".join(f"[{p}]" for p in path)
-            array = _as_array(value)
+            array = as_array(value)
             if array is None or array.dtype.kind not in "fbiu":
                 notes.append(f"{name} is {kind(value)}, so it has no gradient")
             elif array.dtype.kind != "f":
@@ -164,6 +152,23 @@ def product_norm(a: np.ndarray, b: np.ndarray) -> float:
     if a.size <= BLOCK:
         return norm(a * b)
     return math.sqrt(sum(norm(a[at] * b[at]) ** 2 for at in blocks(a.size)))
+
+
+def kind(value: Any) -> str:
+    """What a value is, in words: 'None', 'a str', 'an array of dtype object'."""
+    if value is None:
+        return "None"
+    if isinstance(value, np.ndarray):
+        return f"an array of dtype {value.dtype}"
+    word = type(value).__name__
+    return f"{'an' if word[:1] in 'aeiouAEIOU' else 'a'} {word}"
+
+
+def as_array(item: Any) -> np.ndarray | None:
+    try:
+        return np.asarray(item)
+    except Exception:  # an object with an __array__ that raises, a ragged sequence
+        return None
 
 
 # --- steps along a direction ---
@@ -269,168 +274,3 @@ def _like(leaf: Leaf, value: np.ndarray) -> Any:
     if leaf.scalar is float:
         return value.item()
     return value[()] if leaf.scalar else np.asarray(value)
-
-
-def ask(requests: Iterable[tuple[Any, Callable[[Any], Any]]], size: int) -> Generator[list, list, list]:
-    """Yield requests in batches, each of which holds about BATCH bytes; return what was read from the answers.
-
-    requests: pairs of a request and a function that reads its answer; made as they are taken, so that a large layer is
-        never held in many copies.
-    size: the number of entries of the arguments.
-    """
-    most = max(1, BATCH // (8 * size + 1))
-    found: list = []
-    batch: list = []
-    for request in requests:
-        batch.append(request)
-        if len(batch) == most:
-            found += yield from _sent(batch)
-            batch = []
-    if batch:
-        found += yield from _sent(batch)
-    return found
-
-
-def _sent(batch: list) -> Generator[list, list, list]:
-    answers = yield [request for request, _ in batch]
-    if len(answers) != len(batch):
-        raise ValueError(f"{len(batch)} requests, {len(answers)} answers")
-    return [read(answer) for (_, read), answer in zip(batch, answers, strict=True)]
-
-
-# --- what comes back ---
-
-
-def numbers(value: Any) -> np.ndarray | str:
-    """All numbers of an answer as one flat array of float64 or complex128; or, in words, what the answer is instead."""
-    if isinstance(value, np.ndarray) and value.dtype == np.float64:
-        return value.ravel()
-    parts = []
-    for _, item in walk(value):
-        array = _as_array(item)
-        if array is None or array.dtype.kind not in "biufc":
-            return kind(item)
-        parts.append(array.ravel())
-    if not parts:
-        return "empty"
-    flat = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    return flat.astype(complex if flat.dtype.kind == "c" else float, copy=False)
-
-
-def finite_numbers(answer: Any, size: int) -> np.ndarray | None:
-    """The numbers of an answer, if there are as many as there should be, all finite and of ordinary size."""
-    flat = numbers(answer)
-    if isinstance(flat, str) or flat.size != size or not math.isfinite(norm(flat)):
-        return None
-    return flat
-
-
-def trouble(name: str, answer: Any) -> str:
-    """What keeps an answer from being real numbers of ordinary size, as a sentence; empty if nothing does."""
-    if isinstance(answer, Failed):
-        return f"there is no {name}: {answer.reason}"
-    flat = numbers(answer)
-    if isinstance(flat, str):
-        return f"{name} is {flat}, not numbers"
-    if flat.dtype.kind == "c":
-        return f"{name} holds complex numbers"
-    return "" if math.isfinite(norm(flat)) else not_finite(name, answer if isinstance(answer, np.ndarray) else flat)
-
-
-def not_finite(name: str, array: np.ndarray) -> str:
-    """Which entries of an array are nan or infinite, or else too large."""
-    bad, word = ~np.isfinite(array), "nan" if np.isnan(array).any() else "inf"
-    if not bad.any():
-        bad, word = np.abs(array) > 1e150, "numbers beyond 1e150"
-    if array.ndim == 0:
-        return f"{name} is {word}"
-    first = [int(i) for i in np.argwhere(bad)[0]] if bad.any() else ""
-    return f"{name} holds {word} in {int(bad.sum())} of {array.size} entries, first at {first}"
-
-
-def shapes(value: Any) -> list[tuple[int, ...]]:
-    """The shapes of all leaves, in order."""
-    return [np.shape(item) for _, item in walk(value)]
-
-
-def precision(value: Any) -> float:
-    """The machine epsilon of the coarsest floating-point format in a value of numbers."""
-    dtypes = {np.asarray(leaf).dtype for _, leaf in walk(value)}
-    return max((float(np.finfo(t).eps) for t in dtypes if t.kind in "fc" and t != np.float64), default=EPS)
-
-
-def kind(value: Any) -> str:
-    """What a value is, in words: 'None', 'a str', 'an array of dtype object'."""
-    if value is None:
-        return "None"
-    if isinstance(value, np.ndarray):
-        return f"an array of dtype {value.dtype}"
-    word = type(value).__name__
-    return f"{'an' if word[:1] in 'aeiouAEIOU' else 'a'} {word}"
-
-
-def _as_array(item: Any) -> np.ndarray | None:
-    try:
-        return np.asarray(item)
-    except Exception:  # an object with an __array__ that raises, a ragged sequence
-        return None
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What a backward returned for one leaf.
-
-    value: float64 in the leaf's shape, or None where it cannot be that, and problem says why.
-    raw: as an array, where it is one at all: a wrong shape may still be recognised.
-    eps: the machine epsilon of the format it came in.
-    norm: ‖value‖.
-    """
-
-    value: np.ndarray | None
-    problem: str = ""
-    raw: np.ndarray | None = None
-    eps: float = EPS
-    norm: float = 0.0
-
-
-def claims_of(answer: Any, args: tuple, leaves: Sequence[Leaf]) -> list[Claim] | str:
-    """Match a backward's answer with the leaves; or say in a sentence why that cannot be done.
-
-    Accepted: a tuple or list with one gradient for each differentiable argument, or one for each argument (what stands
-    in the places of the others is ignored), or, where only one is asked for, the bare gradient.
-    """
-    if isinstance(answer, Failed):
-        return f"the backward gave no gradients: {answer.reason}"
-    if answer is None:
-        return "the backward returned None"
-    arguments = sorted({leaf.argument for leaf in leaves})
-    given = list(answer) if isinstance(answer, tuple | list) else [answer]
-    if len(arguments) == 1 and len(given) != 1 and any(leaf.path for leaf in leaves):
-        given = [answer]
-    if len(given) == len(args):
-        given = [given[i] for i in arguments]
-    if len(given) != len(arguments):
-        wanted = f"{len(arguments)} differentiable argument{'s' if len(arguments) > 1 else ''}"
-        return f"the backward returned {len(given)} gradient{'s' if len(given) != 1 else ''} for {wanted}"
-    by_argument = dict(zip(arguments, given, strict=True))
-    return [_claim(by_argument[leaf.argument], leaf) for leaf in leaves]
-
-
-def _claim(value: Any, leaf: Leaf) -> Claim:
-    name = f"d{leaf.name}"
-    for i in leaf.path:
-        if not isinstance(value, tuple | list) or i >= len(value):
-            return Claim(None, f"{name} is missing")
-        value = value[i]
-    array = None if isinstance(value, tuple | list) else _as_array(value)
-    if array is None or array.dtype.kind not in "biufc":
-        return Claim(None, f"{name} is {kind(value)}, not an array of numbers")
-    if array.shape != leaf.value.shape:
-        return Claim(None, f"{name} has shape {array.shape}, {leaf.name} has shape {leaf.value.shape}", array)
-    if array.dtype.kind == "c":
-        return Claim(None, f"{name} holds complex numbers", array)
-    value = array.astype(float, copy=False)
-    size = norm(value)
-    if not math.isfinite(size):
-        return Claim(None, not_finite(name, value), array)
-    return Claim(value, "", array, EPS if array.dtype == float else precision(array), size)

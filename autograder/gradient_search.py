@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from autograder import richardson
+from autograder.gradient_answers import Claim, ask
 from autograder.gradient_compare import COMPLEX_STEP, OUT_ROUNDINGS, ROUNDINGS, Slope, entry_table, scales
 from autograder.gradient_evidence import Settled, imaginary_slope, real_out
 from autograder.gradient_layer import (
-    Claim,
     Direction,
     Leaf,
     Point,
-    ask,
     blocks,
     dot,
     moved,
@@ -326,7 +325,7 @@ def _relation(point: Point, suspect: _Suspect, suspects: Sequence[_Suspect], by_
     if suspect.claim.raw is None or any(ju is None for ju in suspect.slopes):
         return ""
     for words, candidate in _candidates(suspect, suspects):
-        if _fits(point.v, suspect, candidate, by_complex):
+        if _fits(point, point.v, suspect, candidate, by_complex):
             return words
     if suspect.claim.value is None:
         return ""
@@ -334,18 +333,21 @@ def _relation(point: Point, suspect: _Suspect, suspects: Sequence[_Suspect], by_
         return "it is all zeros"
     ones = "dout is left out: it is right for a dout of ones"
     for words, v in ((ones, np.ones_like(point.v)), ("dout is squared", point.v**2)):
-        if _fits(v, suspect, suspect.claim.value, by_complex):
+        if _fits(point, v, suspect, suspect.claim.value, by_complex):
             return words
     return _constant(point, suspect, by_complex)
 
 
-def _fits(v: np.ndarray, suspect: _Suspect, candidate: np.ndarray, by_complex: bool) -> bool:
-    """Whether ⟨v, J u⟩ = ⟨candidate, u⟩ along both directions."""
+def _fits(point: Point, v: np.ndarray, suspect: _Suspect, candidate: np.ndarray, by_complex: bool) -> bool:
+    """Whether ⟨v, J u⟩ = ⟨candidate, u⟩ along both directions, at least 100 times better than what was claimed."""
     for i, ju in enumerate(suspect.slopes):
         direction = suspect.direction(i)
+        u, claimed = direction.u[0], suspect.claim.value
         q = direction.size[0] * norm(candidate) + product_norm(v, ju)
-        difference = abs(dot(v, ju) - dot(candidate, direction.u[0]))
-        if not difference <= (FIT if by_complex else REAL_ACCURACY) * q:
+        allowed = (FIT if by_complex else REAL_ACCURACY) * q
+        if claimed is not None:
+            allowed = min(allowed, abs(dot(point.v, ju) - dot(claimed, u)) / 100)
+        if not abs(dot(v, ju) - dot(candidate, u)) <= allowed:
             return False
     return True
 
@@ -385,7 +387,7 @@ def _constant(point: Point, suspect: _Suspect, by_complex: bool) -> str:
     factor = np.float64(dot(value, suspect.direction(0).u[0])) / dot(point.v, suspect.slopes[0])
     if value.size == 1 or not np.isfinite(factor) or factor == 0:
         return ""
-    if not _fits(point.v, suspect, value / factor, by_complex):
+    if not _fits(point, point.v, suspect, value / factor, by_complex):
         return ""
     words = f"yours / numerical = {factor:.10g} in every entry"
     inverse = 1 / factor

@@ -1,7 +1,9 @@
 """Numerical gradients, from the loop that a course teaches with to a check that finds one wrong entry among millions.
 
-`numerical_gradient` and `complex_step_gradient` differentiate a function entry by entry. `check_vjp` checks a layer's
-backward pass with a handful of evaluations: both sides are projected on random directions.
+`numerical_gradient` and `complex_step_gradient` differentiate a function entry by entry; `relative_error` compares.
+They are to be read. `check_vjp` checks a layer's backward pass with five evaluations whatever its size; how it does
+that is explained in its docstring, and written in `gradient_steps`, `gradient_compare`, `gradient_evidence`,
+`gradient_search` and `richardson`.
 """
 
 from __future__ import annotations
@@ -32,73 +34,76 @@ __all__ = [
 
 
 def numerical_gradient(f: Callable[[np.ndarray], float], x: np.ndarray, h: float = 1e-5) -> np.ndarray:
-    """Estimate the gradient of a scalar function, one entry after the other: (f(x + h·eₖ) - f(x - h·eₖ)) / 2h.
+    """Estimate the gradient of a scalar function, one entry after the other.
 
-    The error is about h²·|f‴|/6 + eps·|f|/h. It is smallest near h = 1e-5 and then about 1e-11 of f's size: do not
-    expect more than 6 digits of an entry that is small beside the others.
+    ∂f/∂xₖ ≈ (f(x + h·eₖ) - f(x - h·eₖ)) / 2h, where eₖ is 1 at entry k and 0 elsewhere.
+
+    The error is h²·f‴/6 from the terms left out of the Taylor series, and eps·|f|/h from rounding. Together they are
+    smallest near h = eps^(1/3) = 6e-6, and then about 1e-11 of the size of f: an entry that is small beside the others
+    is known to few digits.
 
     Args:
         f: takes an array of x's shape and returns a number.
         x: the point, floats of any shape. It is not changed.
         h: the step.
 
-    Returns: the gradient, float64, shape of x.
+    Returns: the gradient, float64, of x's shape.
     """
     x = np.array(x, dtype=float)
     gradient = np.empty_like(x)
     for k in np.ndindex(x.shape):
-        old = x[k]
-        x[k] = old + h
+        middle = x[k]
+        x[k] = middle + h
         above = f(x)
-        x[k] = old - h
+        x[k] = middle - h
         below = f(x)
-        x[k] = old
+        x[k] = middle
         gradient[k] = (above - below) / (2 * h)
     return gradient
 
 
 def complex_step_gradient(f: Callable[[np.ndarray], complex], x: np.ndarray) -> np.ndarray:
-    """Compute the gradient of a scalar function to the last digits, entry by entry: Im f(x + i·h·eₖ) / h.
+    """Compute the gradient of a scalar function to the last digits, one entry after the other.
 
-    f(x + ih) = f(x) + ih·f'(x) - h²·f″(x)/2 - ...: the imaginary part is h·f'(x) up to h³. Nothing is subtracted, so h
-    may be so small that the rest vanishes (Squire and Trapp 1998). f has to compute with complex numbers: abs, norms,
-    np.real and the functions of `math` do not, and some of them drop the imaginary part without a word.
+    ∂f/∂xₖ = Im f(x + i·h·eₖ) / h. In f(x + ih) = f + ih·f' - h²·f″/2 - ih³·f‴/6 + ..., the imaginary part is h·f' but
+    for h³. Nothing is subtracted, so h can be so small that the rest vanishes (Squire and Trapp, SIAM Review 40, 1998).
+
+    f has to compute with complex numbers. Functions of `math` raise; np.abs, np.real, norms and variances drop the
+    imaginary part, or some of it, without a word, and then the result is wrong.
 
     Args:
         f: takes a complex array of x's shape and returns a complex number.
-        x: the point, floats of any shape.
+        x: the point, floats of any shape. It is not changed.
 
-    Returns: the gradient, float64, shape of x.
+    Returns: the gradient, float64, of x's shape.
     """
     h = 1e-20
     z = np.array(x, dtype=complex)
     gradient = np.empty(z.shape)
     for k in np.ndindex(z.shape):
-        old = z[k]
-        z[k] = old + 1j * h
+        middle = z[k]
+        z[k] = middle + 1j * h
         gradient[k] = np.imag(f(z)) / h
-        z[k] = old
+        z[k] = middle
     return gradient
 
 
 def relative_error(a: Any, b: Any) -> float:
-    """The largest |a - b| / max(|a|, |b|) over all entries; 0 where both entries are 0.
+    """The largest |a - b| / max(|a|, |b|) over all entries; an entry that is the same in both counts as 0.
 
-    nan wherever either is nan, or where both are infinite and differ, so write `not (error <= tolerance)`: every
-    comparison with nan is False.
+    It is nan if an entry of either is nan, or if both are infinite and differ. So write `not error <= tolerance`: a
+    comparison with nan is False, and `error > tolerance` would let nan pass.
 
     Raises:
-        ValueError: the shapes differ. Broadcasting would compare a bias gradient of shape (1, M) with one of (M,).
+        ValueError: the shapes differ. Broadcasting would compare a bias gradient of shape (1, M) with one of shape
+        (M,).
     """
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if a.shape != b.shape:
         raise ValueError(f"shapes {a.shape} and {b.shape} differ")
-    if a.size == 0:
-        return 0.0
-    with np.errstate(invalid="ignore", over="ignore"):
-        size = np.maximum(np.abs(a), np.abs(b))
-        error = np.abs(a - b) / np.where(size == 0, 1.0, size)
-    return float(np.max(np.where(a == b, 0.0, error)))
+    with np.errstate(all="ignore"):
+        error = np.abs(a - b) / np.maximum(np.abs(a), np.abs(b))
+    return float(np.max(np.where(a == b, 0.0, error), initial=0.0))
 
 
 def check_vjp(
@@ -111,7 +116,48 @@ def check_vjp(
     elementwise: bool = False,
     names: Sequence[str] | None = None,
 ) -> VJPCheck:
-    """Check a backward pass against numerical derivatives of its own forward pass, in this process."""
+    """Check a backward pass against numerical derivatives of its own forward pass.
+
+    With f(x) the forward's out, J its Jacobian ∂f/∂x, and v = dout, the backward must return g = Jᵀv, a vector-Jacobian
+    product (vjp). Computing Jᵀv entry by entry takes two forwards an entry. Instead one random direction u is drawn in
+    the space of all arguments, with entries ±[1, 2], and the numbers
+
+        ⟨g, u⟩   and   ⟨v, J u⟩
+
+    are compared, which are equal if g = Jᵀv. J u, the change of out along u, costs one evaluation, whatever the size of
+    x. An error e in entry k of g makes T = ⟨v, J u⟩ - ⟨g, u⟩ differ from 0 by e·uₖ; errors in several entries cancel
+    with probability 0. J u is computed twice:
+
+        Im f(x + i·h·u) / h,  h = 2⁻¹⁰⁰            the complex step, right to the last digits, if f is fit for complex
+        numbers (f(x + h·u) - f(x - h·u)) / 2h,  h = 2⁻¹⁷   the central difference, right to 1e-10, whatever f is
+
+    With Q = 1.53·‖g‖ + ‖v∘J u‖ (1.53 is the root mean square of ±[1, 2]) and eps = 2⁻⁵², g is right if
+    |T| ≤ 1000·eps·Q + 16·eps·‖v∘f(x)‖ by the complex step, and |T| ≤ 1e-8·Q by the central difference.
+    `gradient_compare` says where the numbers come from. Beyond that:
+
+    - Where every output may depend on the entry at its own place only, vₖ·(J u)ₖ = gₖ·uₖ is compared for every k.
+    - A small layer is compared entry by entry, a gradient that is small beside the others by itself.
+    - If the two numerics disagree, or the complex step cannot be used: does f repeat itself? Then Richardson
+    extrapolation
+      from several steps, with a bound for its error, without outputs that have a kink nearby (`richardson`).
+    - At a kink, such as relu at 0, every value between the one-sided slopes is right.
+    - If the derivative is not known better than 1e-6·Q, ok is None: inconclusive.
+    - If g is wrong, it is found out where: the argument, the entries, and if possible the relation to what is right.
+
+    Args:
+        forward: `forward(*args) -> (out, cache)`.
+        backward: `backward(dout, cache) -> gradients`, one for each argument that holds floats, of that argument's
+        shape, in
+            order, as a tuple or a list, or bare if there is only one. The cache is always that of a fresh forward.
+        args: arrays and numbers, or nested tuples of them. Only floats are differentiated; float32 is checked in
+        float64. dout: the upstream gradient, of out's shape; None to draw it at random, from ±[1, 2].
+        seed: of all that is drawn.
+        elementwise: True for a layer that is meant to work entry by entry: a note says so if its forward does not.
+        names: names of the arguments for the report; by default those of the forward's signature.
+
+    Returns: a `VJPCheck`. Its `ok` is True, False or None. Whatever the functions return or raise leads to a
+        verdict, never to an exception.
+    """
     code = getattr(forward, "__code__", None)
     if names is None and code is not None:
         names = code.co_varnames[: code.co_argcount]
