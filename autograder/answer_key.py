@@ -2,13 +2,11 @@
 
 A key is made of `Question`s: a case with its inputs drawn, and the expected value of each function. The *full* key is
 computed from the solutions, with hidden inputs that are fresh for each student. The *public* key holds the public cases
-only, as arrays and sentences without a line of code; it is written once (`public_key`), shipped with the course and
-read back (`read_public_key`). The judge cannot tell the two apart.
+only, as arrays and sentences without a line of code; see `public_keys`. The judge cannot tell the two apart.
 """
 
 from __future__ import annotations
 
-import base64
 import functools
 import hashlib
 from collections.abc import Callable, Mapping
@@ -17,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from autograder.exercise import Case, Exercise, Misconception, Pair, Plus
+from autograder.exercise import Case, Exercise, Misconception, Pair
 from autograder.inputs import upstream
 from autograder.misconceptions import general_misconceptions
 
-SCHEMA = "autograder/public-key/v1"
 # Differentiating a wrong forward entry by entry is only worth it for small inputs.
 FOLLOW_ENTRIES = 200
 
@@ -267,128 +264,3 @@ def double(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return tuple(double(v) for v in value)
     return value.astype(np.float64) if getattr(value, "dtype", None) == np.float32 else value
-
-
-# The public key as JSON ----------------------------------------------------------------------------------------------
-
-
-def public_key(exercise: Exercise) -> dict:
-    """The public answer key, ready for JSON: inputs, expected and wrong arrays with their sentences, and no code."""
-    key = full_key(exercise, b"", public_only=True)
-    return {
-        "schema": SCHEMA,
-        "exercise": key.exercise,
-        "assignment": key.assignment,
-        "pair": key.pair,
-        "elementwise": key.elementwise,
-        "functions": [
-            {
-                "name": f.name,
-                "points": f.points,
-                "args": list(f.args),
-                "returns": list(f.returns),
-                "mistakes": [
-                    {
-                        "id": m.id,
-                        "sentence": m.sentence,
-                        "hints": list(m.hints),
-                        "extreme": m.extreme,
-                        "wrong": _pack(f.wrong(i)),
-                        "gradients": _pack(f.gradients(i)),
-                    }
-                    for i, m in enumerate(f.mistakes)
-                ],
-            }
-            for f in key.functions
-        ],
-        "questions": [
-            {
-                "case": q.case,
-                "reason": q.reason,
-                "extreme": q.extreme,
-                "args": _pack(q.args),
-                "dout": _pack(q.dout),
-                "expected": _pack(dict(q.expected)),
-                "kinks": _pack(q.kinks),
-            }
-            for q in key.questions
-        ],
-    }
-
-
-def read_public_key(data: dict) -> Key:
-    """The inverse of `public_key`.
-
-    Raises:
-        ValueError: it is not a public key, or one of another version.
-    """
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        raise ValueError(f"not a public answer key of the version {SCHEMA}")
-    functions = []
-    for f in data["functions"]:
-        wrong = [_unpack(m["wrong"]) for m in f["mistakes"]]
-        gradients = [_unpack(m["gradients"]) for m in f["mistakes"]]
-        functions.append(
-            KeyFunction(
-                name=f["name"],
-                points=f["points"],
-                args=tuple(f["args"]),
-                returns=tuple(f["returns"]),
-                mistakes=tuple(Mistake(m["id"], m["sentence"], tuple(m["hints"]), m["extreme"]) for m in f["mistakes"]),
-                wrong=wrong.__getitem__,
-                gradients=gradients.__getitem__,
-            )
-        )
-    questions = tuple(
-        Question(
-            case=q["case"],
-            reason=q["reason"],
-            args=_unpack(q["args"]),
-            dout=_unpack(q["dout"]),
-            expected=_unpack(q["expected"]),
-            kinks=_unpack(q.get("kinks")),
-            extreme=q["extreme"],
-        )
-        for q in data["questions"]
-    )
-    return Key(
-        exercise=data["exercise"],
-        assignment=data["assignment"],
-        pair=data["pair"],
-        elementwise=data["elementwise"],
-        functions=tuple(functions),
-        questions=questions,
-    )
-
-
-def _pack(value: Any) -> Any:
-    """Nested values as JSON. Arrays keep every bit: dtype, shape and little-endian bytes in base 64."""
-    if isinstance(value, Raises):
-        return {"raises": value.type, "message": value.message}
-    if isinstance(value, Plus):
-        return {"base": _pack(value.base), "direction": _pack(value.direction)}
-    if isinstance(value, Mapping):
-        return {"named": {name: _pack(v) for name, v in value.items()}}
-    if isinstance(value, tuple | list):
-        return [_pack(v) for v in value]
-    if isinstance(value, np.ndarray | np.generic):
-        array = np.asarray(value)
-        data = array.astype(array.dtype.newbyteorder("<")).tobytes()
-        return {"dtype": str(array.dtype), "shape": list(array.shape), "data": base64.b64encode(data).decode()}
-    return value  # None and Python's numbers
-
-
-def _unpack(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_unpack(v) for v in value)
-    if not isinstance(value, dict):
-        return value
-    if "raises" in value:
-        return Raises(value["raises"], value["message"])
-    if "base" in value:
-        return Plus(_unpack(value["base"]), _unpack(value["direction"]))
-    if "named" in value:
-        return {name: _unpack(v) for name, v in value["named"].items()}
-    dtype = np.dtype(value["dtype"])
-    array = np.frombuffer(base64.b64decode(value["data"]), dtype.newbyteorder("<")).astype(dtype)
-    return array.reshape(value["shape"])

@@ -19,10 +19,7 @@ from autograder import calls
 from autograder.answer_key import Key, KeyFunction, Mistake, Question, Raises
 from autograder.exercise import Plus
 from autograder.judge import Judgement, Verdict, arrays_of
-
-# The student's own rounding may differ from ours; a different mistake differs by far more.
-MATCH = 1e-9
-MATCH_SINGLE = 1e-4  # float32
+from autograder.matching import close, factors, same
 
 
 @dataclass(frozen=True)
@@ -119,14 +116,14 @@ def _merged(found: Sequence[Diagnosis]) -> tuple[Diagnosis, ...]:
     for diagnosis in found:
         by_id.setdefault(diagnosis.id, []).append(diagnosis)
     merged = []
-    for same in by_id.values():
-        arrays = tuple(dict.fromkeys(name for d in same for name in d.arrays))
+    for alike in by_id.values():
+        arrays = tuple(dict.fromkeys(name for d in alike for name in d.arrays))
         merged.append(
             Diagnosis(
-                same[0].id,
+                alike[0].id,
                 arrays,
-                _filled(same[0].sentence, arrays),
-                tuple(_filled(h, arrays) for h in same[0].hints),
+                _filled(alike[0].sentence, arrays),
+                tuple(_filled(h, arrays) for h in alike[0].hints),
             )
         )
     return tuple(sorted(merged, key=lambda d: -len(d.arrays)))
@@ -191,45 +188,15 @@ def _fits(answers: Sequence, wrong: Sequence, right: Sequence, verdicts: Sequenc
                 return False
             exceptions += _same_words(theirs, answer)
             continue
-        if not _same(answer, theirs, verdict.question):
+        if not same(answer, theirs, verdict.question):
             return False
-        telling += not _same(theirs, ours, verdict.question)
+        telling += not same(theirs, ours, verdict.question)
     return telling + exceptions >= 2
 
 
 def _same_words(theirs: Raises, answer: Raises) -> bool:
     """The same complaint, shapes included: the very same operation was tried on the very same arrays."""
     return bool(theirs.message.strip()) and theirs.message.strip() in answer.message
-
-
-def _same(answer: Any, theirs: Any, question: Question) -> bool:
-    """Equal but for rounding; for a family of arrays, equal to one of its members."""
-    if isinstance(theirs, Plus):
-        return _member(answer, theirs, question)
-    theirs = np.asarray(theirs)
-    if not isinstance(answer, np.ndarray) or answer.shape != theirs.shape or answer.dtype.kind not in "fiub":
-        return False
-    return _close(answer, theirs, question)
-
-
-def _close(answer: np.ndarray, theirs: np.ndarray, question: Question) -> bool:
-    scale = np.abs(theirs[np.isfinite(theirs)]).max(initial=0.0) if theirs.size else 0.0
-    rtol = MATCH_SINGLE if question.single else MATCH
-    with np.errstate(all="ignore"):
-        return bool(np.allclose(answer, theirs, rtol=rtol, atol=rtol * float(scale), equal_nan=True))
-
-
-def _member(answer: Any, family: Plus, question: Question) -> bool:
-    """Whether answer = base + λ·direction for some λ that is not 0, found by least squares."""
-    if not isinstance(answer, np.ndarray) or answer.shape != np.shape(family.base) or answer.size < 2:
-        return False
-    direction = np.asarray(family.direction, float)
-    difference = np.asarray(answer, float) - family.base
-    norm = float(np.vdot(direction, direction))
-    if norm == 0 or not np.isfinite(difference).all():
-        return False
-    factor = float(np.vdot(direction, difference)) / norm
-    return abs(factor) > 1e-8 and _close(difference, factor * direction, question)
 
 
 # Relations ------------------------------------------------------------------------------------------------------------
@@ -243,65 +210,49 @@ def _related(
     verdicts: Sequence[Verdict],
 ) -> Iterator[Diagnosis]:
     """A constant factor, a transpose; then a base mistake times a constant factor."""
-    factors = _factors(answers, right, verdicts)
-    if factors:
-        yield _scaled(name, factors, verdicts)
+    questions = [v.question for v in verdicts]
+    if constants := factors(answers, right, questions):
+        yield _scaled(name, constants, questions)
         return
     turned = [np.transpose(a) if isinstance(a, np.ndarray) else a for a in answers]
-    questions = [v.question for v in verdicts]
-    if any(r.ndim > 1 for r in right) and all(_same(t, r, q) for t, r, q in zip(turned, right, questions, strict=True)):
+    if any(r.ndim > 1 for r in right) and all(same(t, r, q) for t, r, q in zip(turned, right, questions, strict=True)):
         yield Diagnosis(TRANSPOSED[0], (name,), TRANSPOSED[1], ("Which index of {array} comes first, and which in w?",))
         return
     for mistake, wrong in bases:
         if any(isinstance(w, Raises | Plus) for w in wrong):
             continue
         arrays = [np.asarray(w) for w in wrong]
-        if all(_same(w, r, q) for w, r, q in zip(arrays, right, questions, strict=True)):
+        if all(same(w, r, q) for w, r, q in zip(arrays, right, questions, strict=True)):
             continue
-        factors = _factors(answers, arrays, verdicts)
-        if factors and not any(_close(a, np.zeros_like(a), q) for a, q in zip(arrays, questions, strict=True)):
+        constants = factors(answers, arrays, questions)
+        if constants and not any(close(a, np.zeros_like(a), q) for a, q in zip(arrays, questions, strict=True)):
             yield Diagnosis(mistake.id, (name,), mistake.sentence, mistake.hints)
-            yield _scaled(name, factors, verdicts)
+            yield _scaled(name, constants, questions)
             return
 
 
-def _factors(answers: Sequence, arrays: Sequence, verdicts: Sequence[Verdict]) -> list[float]:
-    """The constant λ of each question with answer = λ·array, or nothing if one has none."""
-    factors = []
-    for answer, array, verdict in zip(answers, arrays, verdicts, strict=True):
-        if not isinstance(answer, np.ndarray) or answer.shape != np.shape(array) or answer.dtype.kind not in "fiu":
-            return []
-        norm = float(np.vdot(array, array)) if np.isfinite(array).all() else 0.0
-        factor = float(np.vdot(array, np.asarray(answer, float))) / norm if norm else 0.0
-        if abs(factor) < 1e-8 or not _close(np.asarray(answer, float), factor * array, verdict.question):
-            return []
-        factors.append(factor)
-    several = [f for f, a in zip(factors, arrays, strict=True) if np.size(a) > 1]
-    return factors if len(several) >= 2 and any(abs(f - 1) > 1e-8 for f in factors) else []
-
-
-def _scaled(name: str, factors: Sequence[float], verdicts: Sequence[Verdict]) -> Diagnosis:
+def _scaled(name: str, constants: Sequence[float], questions: Sequence[Question]) -> Diagnosis:
     """Names the factor: 1/N is an average, -1 a sign, one constant is said."""
-    batch = [np.shape(v.question.args[0])[:1] for v in verdicts]
+    batch = [np.shape(q.args[0])[:1] for q in questions]
     sizes = [n[0] if n else 1 for n in batch]
-    if all(abs(f * n - 1) < 1e-6 for f, n in zip(factors, sizes, strict=True)):
+    if all(abs(f * n - 1) < 1e-6 for f, n in zip(constants, sizes, strict=True)):
         return Diagnosis(
             "averaged-over-batch",
             (name,),
             "Your {array} {is} the right one divided by N, the number of examples.",
             ("If the loss is a mean, its 1/N is already inside dout. Where does yours come in?",),
         )
-    if all(abs(f + 1) < 1e-6 for f in factors):
+    if all(abs(f + 1) < 1e-6 for f in constants):
         return Diagnosis(
             "sign-flipped",
             (name,),
             "Your {array} {has} its sign turned round.",
             ("If the input grows a little, does out grow or shrink?",),
         )
-    if max(factors) - min(factors) < 1e-6 * abs(factors[0]):
-        what = f"{factors[0]:.6g} times"
+    if max(constants) - min(constants) < 1e-6 * abs(constants[0]):
+        what = f"{constants[0]:.6g} times"
     else:
-        what = f"a constant times ({factors[0]:.4g} for the first case, {factors[-1]:.4g} for the last)"
+        what = f"a constant times ({constants[0]:.4g} for the first case, {constants[-1]:.4g} for the last)"
     return Diagnosis(
         "scaled",
         (name,),
@@ -343,7 +294,7 @@ def _other_order(key: Key, judgement: Judgement) -> tuple[int, ...]:
         answers.append((question, arrays, question.expected[function.name]))
     for order in permutations(range(len(function.returns))):
         if order != tuple(sorted(order)) and all(
-            _same(arrays[place], expected[i], question)
+            same(arrays[place], expected[i], question)
             for question, arrays, expected in answers
             for i, place in enumerate(order)
         ):
@@ -374,7 +325,7 @@ def _is_gradient(key: Key, backward: Judgement, way: Sequence) -> bool:
             return False
         for verdict in row:
             gradient = wrong.get(verdict.array)
-            if gradient is None or not _same(verdict.yours, gradient, verdict.question):
+            if gradient is None or not same(verdict.yours, gradient, verdict.question):
                 return False
             compared += 1
     return compared >= 2

@@ -19,7 +19,7 @@ SCHEMA = "autograder/result/v1"
 def results(
     assignment: str, reports: Sequence[SubmissionReport], *, key: str, sandbox: str, secret: str, exercises: str
 ) -> dict:
-    """The record of a run as DESIGN's schema has it; `secret` is the fingerprint, `exercises` their digest."""
+    """The record of a run; `secret` is the fingerprint, `exercises` their digest."""
     return {
         "schema": SCHEMA,
         "assignment": assignment,

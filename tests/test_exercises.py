@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder.answer_key import full_key, public_key, read_public_key
+from autograder.answer_key import full_key
 from autograder.catalogue import load_catalogue
 from autograder.grading import report_on
+from autograder.public_keys import public_key, read_public_key
 from autograder.report import PASSED
 from demo.classroom import all_mistakes, mistaken
 from tests.conftest import ROOT, SECRET, cells_of
