@@ -16,6 +16,7 @@ from attack import Attack, attacks
 from autograder.batch import grade_all, jobs_for
 from autograder.calls import RETURNED, Call, Limits, Source
 from autograder.catalogue import load_catalogue
+from autograder.cli import main
 from autograder.results import results
 from autograder.sandbox import Sandbox
 from demo.classroom import reference_source
@@ -145,3 +146,27 @@ def test_enough_attacks_have_a_negative_control():
     """A corpus that is refused for a wrong reason would prove nothing: most attempts are seen to work."""
     assert sum("bare" in attack.flags for attack in ATTACKS) == 78
     assert sum("bare-root" in attack.flags for attack in ATTACKS) == 14
+
+
+def test_the_command_line_grades_attackers_and_goes_on(tmp_path, place, capsys):
+    """`autograder grade` on a class of attackers and one good student exits 0, with a status and a score for each."""
+    folder = tmp_path / "class"
+    chosen = {
+        a.name: a for a in ATTACKS if a.name in ("open_the_solutions", "exit_in_a_call", "chroot", "frame_of_garbage")
+    }
+    good = "import numpy as np\n" + "\n".join(
+        reference_source(f) for f in load_catalogue(ROOT / "solutions").functions("02_layers")
+    )
+    for name, text in (
+        {n: a.source({"ROOT": str(ROOT), "PLACE": str(place)}) for n, a in chosen.items()} | {"zoe": good}
+    ).items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "work.py").write_text(text)
+    assert main(["grade", str(folder), "--out", str(tmp_path / "out"), "--assignment", "02_layers"]) == 0
+    record = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert record["grader"]["sandbox"].startswith("seccomp+")
+    found = {entry["student"]: entry for entry in record["submissions"]}
+    assert {name: exercises(found[name])["sigmoid_forward"]["status"] for name in chosen} == {
+        name: attack.statuses[0] for name, attack in chosen.items()
+    }
+    assert found["zoe"]["score"] == found["zoe"]["max_score"]
