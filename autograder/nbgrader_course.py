@@ -42,7 +42,8 @@ c.CourseDirectory.root = str(here){gradebook}
 # Where assignments are handed out and in. On a shared machine, name a folder that all students can write to.
 c.Exchange.root = str(here / "exchange")
 # Collecting takes plain files only, and the time from the exchange or the LMS, never from a file of the student's.
-c.ExchangeFactory.collect = f"{{plugin}}.collect.SafeCollect"
+c.ExchangeFactory.collect = f"{{plugin}}.exchange.SafeCollect"
+c.ExchangeFactory.release_feedback = f"{{plugin}}.exchange.SafeReleaseFeedback"
 c.FileNameCollectorPlugin.valid_ext = [".ipynb", ".py"]
 
 # Releasing: stubs say which function is still to be written.

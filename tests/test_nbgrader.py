@@ -5,6 +5,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -379,6 +381,16 @@ def test_the_export_is_proper_csv(graded):
     scores = {row["student_id"]: float(row["score"]) for row in rows}
     assert scores == pytest.approx(EXPECTED)
     assert all(None not in row and None not in row.values() for row in rows)
+
+
+def test_autograder_grade_agrees_to_the_last_digit(graded, scores, tmp_path):
+    """The same folder graded without nbgrader gives every student the very same score."""
+    command = [sys.executable, "-m", "autograder", "grade", graded / "submitted", "--assignment", A, "--out", tmp_path]
+    subprocess.run(command, cwd=graded, env=os.environ | {"AUTOGRADER_SECRET": SECRET}, check=True, capture_output=True)
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert {s["student"]: s["score"] for s in record["submissions"]} == {
+        name: score for name, (score, _) in scores.items()
+    }
 
 
 def test_autograding_again_changes_nothing(graded, scores):

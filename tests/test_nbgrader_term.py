@@ -133,8 +133,9 @@ def test_feedback_goes_back_with_what_a_person_wrote(term):
         book.db.commit()
     nbgrader(term, "autograde", A, "--force", "--student", "bob")
     assert scores_of(term)["bob"] == pytest.approx(2 + 1.25 + 0.75)
-    nbgrader(term, "generate_feedback", A, "--student", "bob")
-    nbgrader(term, "release_feedback", A, "--student", "bob")
+    nbgrader(term, "generate_feedback", A, "--CourseDirectory.student_id=[be]*")
+    said = nbgrader(term, "release_feedback", A)
+    assert f"{term}/feedback/eve/{A} was not handed in by the exchange" in said
     home = term.parent / "bob"
     outside = ("--course", "course", f"--Exchange.root={term}/exchange", f"--Exchange.cache={home}/cache")
     nbgrader(home, "fetch_feedback", A, *outside, "--CourseDirectory.student_id=bob")

@@ -1,18 +1,20 @@
-"""Collecting from the exchange, a folder that every student can write to.
+"""Collecting from the exchange, a folder that every student can write to, and giving feedback back.
 
 nbgrader's own `collect` follows links with the instructor's rights (a link to the solutions would be handed in as their
 text), takes the time from a file that a student can edit, and stops at the first submission that cannot be copied.
+Its `release_feedback` stops at the first submission that did not come from the exchange, or looks so.
 """
 
 from __future__ import annotations
 
 import datetime
+import glob
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
-from nbgrader.exchange.default import ExchangeCollect
+from nbgrader.exchange.default import ExchangeCollect, ExchangeReleaseFeedback
 
 
 class SafeCollect(ExchangeCollect):
@@ -42,6 +44,18 @@ class SafeCollect(ExchangeCollect):
         time = Path(dest, "timestamp.txt")
         time.unlink(missing_ok=True)
         time.write_text(f"{self._path_to_record(src)['timestamp']} UTC")
+
+
+class SafeReleaseFeedback(ExchangeReleaseFeedback):
+    """As nbgrader's, for every student who handed in by the exchange; the others are named."""
+
+    def copy_files(self):
+        for folder in sorted(glob.glob(self.src_path)):
+            if all(os.path.isfile(os.path.join(folder, name)) for name in ("timestamp.txt", "submission_secret.txt")):
+                self.src_path = glob.escape(folder)
+                super().copy_files()
+            else:
+                self.log.warning("%s was not handed in by the exchange: hand it back as it came", folder)
 
 
 def _not_plain(folder: str, names: list[str]) -> list[str]:
