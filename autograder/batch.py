@@ -17,7 +17,7 @@ from autograder.catalogue import Catalogue, load_catalogue
 from autograder.grading import Grader
 from autograder.report import SubmissionReport
 from autograder.secret import seed_for
-from autograder.submission import read_submission
+from autograder.submission import Submission, read_submission
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,11 @@ class _Worker:
 
     def grade(self, job: Job) -> SubmissionReport:
         self.seeds = job.seeds
-        return self.grader.grade(read_submission(job.path, student=job.student, assignment=self.assignment))
+        try:
+            submission = read_submission(job.path, student=job.student, assignment=self.assignment)
+        except OSError as error:  # closed, or gone since it was found: in a class that is one student's trouble
+            submission = Submission(job.student, str(job.path), "", (), problem=str(error))
+        return self.grader.grade(submission)
 
 
 _worker: _Worker | None = None  # of this process, in a pool

@@ -92,7 +92,8 @@ def fresh_kernel() -> None:
     from nbclient import NotebookClient
 
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(NOTEBOOK)])
-    NotebookClient(book, timeout=60, kernel_name="python3").execute()
+    quiet = ["--log-level=ERROR"]
+    NotebookClient(book, timeout=60, kernel_name="python3", extra_arguments=quiet).execute()
 
 
 def sandbox(box: Sandbox, times: int = 1) -> Callable[[], None]:

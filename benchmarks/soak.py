@@ -57,7 +57,7 @@ def main() -> int:
     count = parser.parse_args().count
     ticks = [max(1, count * tenth // 10) for tenth in range(1, 11)]
     seen = []
-    print(f"{'submissions':>12}{'seconds':>9}  {'grader':36}{'zygote':36}")
+    print(f"{'submissions':>12}{'seconds':>9}  {'grader':46}{'zygote':46}")
     with Sandbox(LIMITS) as box:
         start = time.perf_counter()
         for number in range(count):

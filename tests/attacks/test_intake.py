@@ -610,3 +610,14 @@ def test_a_trap_catches_nobody(graded, name):
     after = graded[f"{name}-after"]
     assert after["score"] == after["max_score"]
     assert entry["seconds"] < 30
+
+
+def test_a_submission_that_is_gone_stops_nobody(tmp_path):
+    """A path that is gone when its turn comes gets its reason; the next is graded."""
+    (tmp_path / "good.py").write_text(GOOD)
+    catalogue = load_catalogue(ROOT / "solutions")
+    entries = [("gone", tmp_path / "gone.py"), ("good", tmp_path / "good.py")]
+    gone, good = grade_all(jobs_for(entries, catalogue, "02_layers", bytes(32)), catalogue, "02_layers", limits=LIMITS)
+    assert {f.status for f in gone.functions} == {"missing"}
+    assert "no such file or folder" in gone.functions[0].findings[0].headline
+    assert {f.name: f.status for f in good.functions}["tanh_backward"] == "passed"
