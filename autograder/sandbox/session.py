@@ -26,7 +26,7 @@ class SandboxSession:
         self._sequence = 0
         with line.running():
             self._ended: Failure | None = self._loader.load()
-        self.definitions, self.remarks = self._loader.definitions, self._loader.remarks
+        self.definitions = self._loader.definitions
 
     @property
     def forbidden(self) -> bool:
@@ -37,6 +37,16 @@ class SandboxSession:
     def protocol(self) -> bool:
         """Whether anything in the submission wrote to the grader's wire."""
         return self._line.protocol
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on what was met so far, for the student and whoever grades."""
+        told = list(self._loader.remarks)
+        if self.forbidden:
+            told.append("The code asked the operating system for something that no exercise needs, and was ended.")
+        if self.protocol:
+            told.append("The code wrote to the line on which the grader is answered, and was ended.")
+        return tuple(told)
 
     @property
     def sees_cpu(self) -> bool:

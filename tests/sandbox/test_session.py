@@ -212,3 +212,17 @@ def test_the_live_namespace_answers_like_the_sandbox(box, capfd):
         np.testing.assert_array_equal(reply.value, sandboxed.value)
         assert (reply.mutated, reply.warnings) == (sandboxed.mutated, sandboxed.warnings)
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_only_an_attack_does_is_remarked_on(box):
+    """A forbidden system call and bytes on the grader's line set their flags and leave a sentence each."""
+    text = "import os\ndef f():\n    os.chroot('/')\ndef g():\n    os.write(3, bytes(64))\ndef h():\n    return 1.0"
+    with box.open([Source("cell 1", text)], ("f", "g", "h")) as session:
+        assert (session.forbidden, session.protocol, session.remarks) == (False, False, ())
+        statuses = [reply.status for reply in session.run([Call("f", ()), Call("g", ()), Call("h", ())])]
+        assert statuses == ["forbidden", "protocol", RETURNED]
+        assert (session.forbidden, session.protocol) == (True, True)
+        assert session.remarks == (
+            "The code asked the operating system for something that no exercise needs, and was ended.",
+            "The code wrote to the line on which the grader is answered, and was ended.",
+        )
