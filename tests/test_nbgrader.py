@@ -134,6 +134,20 @@ SCRIPTS = {
     "tanh_backward": "def tanh_backward(dout, cache):\n    raise ValueError('<script>alert(4)</script>')",
 }
 
+READS = """\
+def tanh_forward(x):
+    import json
+    for cell in json.load(open({path!r}))["cells"]:
+        if cell["id"] == "tanh_forward":
+            exec("".join(cell["source"]), globals())
+    return tanh_forward(x)
+"""
+WRITES = """\
+def tanh_backward(dout, cache):
+    open({path!r}, "ab").write(b"mine")
+    return dout * (1 - cache**2)
+"""
+
 # student -> points; the submissions are made below.
 EXPECTED = {
     "perfect": FULL,
@@ -171,6 +185,9 @@ EXPECTED = {
     "exits": FULL - 2.0,
     'o\'brien, "ann" – żółć': FULL,
     "writes a script": FULL - 2.0,
+    "shadows modules": FULL,
+    "reads the source": FULL - 3.0,  # a forward that raises blocks its backward
+    "writes the gradebook": FULL - 2.0,
     "=1+1": FULL,
     "a+b": FULL,
 }
@@ -229,6 +246,12 @@ def graded(released, solved):
     for student in ('o\'brien, "ann" – żółć', "=1+1", "a+b"):
         give(student, solved)
     give("writes a script", solved | SCRIPTS)
+    folder = give("shadows modules", solved)
+    for name in ("numpy.py", "sitecustomize.py", "autograder/__init__.py", "nbgrader_config.py"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("raise SystemExit('ours now')")
+    give("reads the source", solved | {"tanh_forward": READS.format(path=str(released / "source" / A / f"{A}.ipynb"))})
+    give("writes the gradebook", solved | {"tanh_backward": WRITES.format(path=str(released / "gradebook.db"))})
     nbgrader(released, "autograde", A)
     return released
 
