@@ -23,7 +23,7 @@ from demo.classroom import reference_source
 
 ROOT = Path(__file__).resolve().parents[2]
 ATTACKS = attacks()
-LIMITS = Limits(definitions=0.6, call=0.2, call_wall=1.0, total_wall=8.0, memory=256 << 20)
+LIMITS = Limits(definitions=0.6, call=0.2, call_wall=1.0, total_wall=30.0, memory=256 << 20)
 SECRET = bytes(range(32))
 
 
