@@ -125,6 +125,32 @@ def prints_a_warning(notebook, cells):
     cells["tanh_forward"]["source"] += "\nimport sys, warnings\nwarnings.warn('look')\nprint('noise', file=sys.stderr)"
 
 
+def first_cell(source):
+    """Puts a code cell of the student's own before all others."""
+
+    def change(notebook, cells):
+        notebook["cells"].insert(0, {"cell_type": "code", "source": source, "metadata": {}, "outputs": []})
+
+    return change
+
+
+def long_output(notebook, cells):
+    """A hundred million characters in one line, as a print in a loop leaves them."""
+    output = {"output_type": "stream", "name": "stdout", "text": "x" * 50_000_000}
+    cells["tanh_forward"]["outputs"] = [output]
+
+
+# Each makes stock nbgrader give full marks for functions that were never written.
+FORGERIES = {
+    "rebinds check": "check = lambda *a, **k: 99.0\nimport numpy as np\nnp.allclose = lambda *a, **k: True",
+    "transforms input": "get_ipython().input_transformers_cleanup.append(lambda lines: ['6.0'])",
+    "formats numbers": "get_ipython().display_formatter.formatters['text/plain'].for_type("
+    "float, lambda n, p, c: p.text('6.0'))",
+    "imports the reference": "from solutions.tanh import *\nfrom autograder.catalogue import load_catalogue\n"
+    "tanh_forward = load_catalogue('solutions').functions()[0].reference",
+}
+
+
 # One class, with everything that has ever stopped a batch ------------------------------------------------------------
 
 # Text and code that would act on the page of whoever reads it.
@@ -190,6 +216,11 @@ EXPECTED = {
     "writes the gradebook": FULL - 2.0,
     "=1+1": FULL,
     "a+b": FULL,
+    **dict.fromkeys(FORGERIES, 0.0),
+    "kills the kernel": FULL - 2.0,
+    "prints without end": FULL - 2.0,
+    "prints a gigabyte": FULL,
+    "a long output": FULL,
 }
 
 
@@ -252,6 +283,16 @@ def graded(released, solved):
         (folder / name).write_text("raise SystemExit('ours now')")
     give("reads the source", solved | {"tanh_forward": READS.format(path=str(released / "source" / A / f"{A}.ipynb"))})
     give("writes the gradebook", solved | {"tanh_backward": WRITES.format(path=str(released / "gradebook.db"))})
+    for student, source in FORGERIES.items():
+        give(student, {}, first_cell(source))
+    kills = (
+        "import os, signal\ndef tanh_backward(dout, cache):\n    os.kill(os.getppid(), 9)\n    os.kill(os.getpid(), 9)"
+    )
+    give("kills the kernel", solved | {"tanh_backward": kills})
+    prints = "def tanh_backward(dout, cache):\n    while True: print('x' * 10**6)"
+    give("prints without end", solved | {"tanh_backward": prints})
+    give("prints a gigabyte", solved, first_cell("print('x' * 10**9)"))
+    give("a long output", solved, long_output)
     nbgrader(released, "autograde", A)
     return released
 
