@@ -30,6 +30,7 @@ CENTRAL_STEP = richardson.STEPS[-1]
 ROUNDINGS = 1000 * EPS
 
 # Right backwards compute with a rounded out: s(1-s) is off by eps even where σ' is 1e-10. In eps times the size of out.
+# Four roundings, each of eps/2, in out and as many in g, and as much again for the doubt.
 OUT_ROUNDINGS = 16
 
 # What the central difference has to confirm of the complex step, times Q: 100 times its worst floor on right layers
@@ -108,30 +109,29 @@ class Scales:
     """How large things are along a direction.
 
     q: Q = size(u)·‖g‖ + ‖v∘J u‖, what T would be if everything were wrong.
-    strict: what rounding may do to T if every entry of g is right to its own last digits.
-    usual: what it may do if g was computed from a rounded out, or in float32.
+    strict: what rounding may do to T if g is right to its own last digits.
+    out: what it may do besides if g was computed from a rounded out.
     norms: size(u)·‖g‖ of every leaf.
     """
 
     q: float
     strict: float
-    usual: float
+    out: float
     norms: tuple[float, ...]
 
     @property
     def agreed(self) -> float:
         """A T so small beside Q that g is right to RESOLUTION, however uncertain all else may be."""
-        return max(self.strict, RESOLUTION / 2 * self.q)
+        return max(ROUNDINGS * self.q + TINY / COMPLEX_STEP, RESOLUTION / 2 * self.q)
 
 
 def scales(point: Point, direction: Direction, claims: Sequence[Claim], ju: np.ndarray) -> Scales:
     norms = [size * claim.norm for size, claim in zip(direction.size, claims, strict=True)]
     q = math.hypot(*norms) + product_norm(point.v, ju)
     strict = ROUNDINGS * q + TINY / COMPLEX_STEP
-    usual = strict + OUT_ROUNDINGS * point.eps * product_norm(point.v, point.out)
     for size, claim in zip(norms, claims, strict=True):
-        usual += FLOAT32_UNITS * claim.eps * size if claim.eps > EPS else 0.0
-    return Scales(q, strict, usual, tuple(norms))
+        strict += FLOAT32_UNITS * claim.eps * size if claim.eps > EPS else 0.0
+    return Scales(q, strict, OUT_ROUNDINGS * point.eps * product_norm(point.v, point.out), tuple(norms))
 
 
 @dataclass(frozen=True)
@@ -165,14 +165,11 @@ def quick(
     difference = abs(dot(point.v, probe.complex_step) - claimed)
     changes = [dot(point.v[at], probe.plus[at] - probe.minus[at]) for at in blocks(point.v.size)]
     by_central = abs(sum(changes) / (2 * CENTRAL_STEP) - claimed)
-    rounding = 4 / OUT_ROUNDINGS * (size.usual - size.strict) / CENTRAL_STEP
+    rounding = 4 / OUT_ROUNDINGS * size.out / CENTRAL_STEP
     confirmed = by_central <= max(CENTRAL * size.q, rounding if known else min(rounding, RESOLUTION * size.q))
-    tolerance = size.usual
-    if (
-        tolerance > RESOLUTION * size.q
-    ):  # g is so small that rounding of out drowns it: what agrees nevertheless is right
-        tolerance = size.agreed
-        difference = min(difference, by_central)
+    if difference <= size.out and by_central <= size.strict:
+        difference = by_central  # f is flat to its last digit, g is 0: that J u is 1e-100 shows in neither
+    tolerance = min(size.strict, size.agreed)
     if not (difference <= tolerance and confirmed):
         return None
     outcome = _figures(True, "complex step, confirmed by the central difference", difference, tolerance, size.q)
@@ -186,6 +183,9 @@ def compare_projection(
     point: Point, direction: Direction, claims: Sequence[Claim], slope: Slope, noise: float, *, at_kinks: bool = False
 ) -> Outcome:
     """Compare ⟨g, u⟩ with ⟨v, J u⟩.
+
+    Beyond what rounding was seen to do, up to what it may do to a g computed from a rounded out, nothing is said; and
+    neither if the derivative is known no better than RESOLUTION, unless g agrees with it even so.
 
     noise: what rounding was seen to do to T.
     at_kinks: accept everything between the one-sided slopes for outputs at a kink, even if the complex step has chosen
@@ -205,11 +205,11 @@ def compare_projection(
         reach = float(np.sum(np.abs(high - low))) / 2
         bound += float(np.abs(v[kinked]) @ slope.real.bound[kinked])
     difference = max(0.0, abs(expected - inner(claims, direction)) - reach)
-    tolerance = size.usual + bound
+    tolerance = size.strict + bound + (0.0 if slope.complex else size.out)
     ok: bool | None = bool(difference <= tolerance)
-    if not ok and difference <= size.usual + DOUBT * bound:
+    if not ok and difference <= size.strict + size.out + DOUBT * bound:
         ok = None
-    if ok and tolerance > RESOLUTION * size.q:  # as in `quick`
+    elif ok and tolerance > RESOLUTION * size.q:
         ok, tolerance = (True, size.agreed) if difference <= size.agreed and reach == 0 else (None, tolerance)
     return _figures(ok, slope.method, difference, tolerance, size.q)
 
@@ -243,7 +243,7 @@ def compare_entries(
         tolerance = max(tolerance, float(np.max(table.allowed)))
         largest = max(largest, float(np.max(np.abs(table.expected))))
     verdict = False if wrong else True if ok else None
-    if ok and tolerance > RESOLUTION * largest:  # as in `quick`
+    if ok and tolerance > RESOLUTION * largest:
         verdict, tolerance = (True, RESOLUTION / 2 * largest) if agreed else (None, tolerance)
     return _figures(verdict, f"{slope.method}, entry by entry", error, tolerance, largest)
 
@@ -292,12 +292,11 @@ def entry_table(
         right |= slope.kinked[at] & between
         wrong &= ~right
     if slope.complex and slope.real is not None:
-        # The complex step was confirmed as a whole; it accuses no entry that real differences are too coarse to see.
-        bound = slope.real.bound[at]
-        unseen = (bound > RESOLUTION * np.abs(ju)) & (
-            np.abs(claimed - v * slope.real.value[at]) <= allowed + np.abs(v) * bound
-        )
-        wrong &= ~unseen
+        # The complex step was confirmed as a whole. It accuses no entry by itself where real differences are too coarse
+        # to confirm it, or contradict it.
+        real, bound = slope.real.value[at], slope.real.bound[at]
+        confirmed = (bound <= RESOLUTION * np.abs(ju)) & (np.abs(ju - real) <= bound)
+        wrong &= confirmed | ~(np.abs(claimed - v * real) <= allowed + np.abs(v) * bound)
     return EntryTable(claimed, expected, allowed, right, wrong)
 
 
@@ -307,4 +306,4 @@ def _part(value: Any, at: slice) -> Any:
 
 def _figures(ok: bool | None, method: str, difference: float, tolerance: float, size: float) -> Outcome:
     size = size or 1.0
-    return Outcome(ok, method, difference / size, tolerance / size, tolerance / size)
+    return Outcome(ok, method, float(difference / size), float(tolerance / size), float(tolerance / size))

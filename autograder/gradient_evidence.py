@@ -26,11 +26,15 @@ from autograder.gradient_compare import (
 from autograder.gradient_layer import Direction, Point, dot, fresh, like, moved, moved_imaginary, product_norm, shaken
 from autograder.gradient_result import Backward, Forward
 
-# T is measured again where the inputs differ in the last place, three times. If g is right, T is nothing but such
-# noise, and it exceeds 16 times the largest change seen once in 25,000 times (one normal variable against the largest
-# of three, times 16). If g is wrong, T changes by eps of itself.
+# T is measured at three more points nearby. If g is right, T is nothing but rounding there as well, and it exceeds 16
+# times the largest change seen once in 25,000 times (one normal variable against the largest of three, times 16). If g
+# is wrong, T changes as little as the point does.
 SHAKES = 3
 SHAKEN = 16
+
+# How far the other points are, relative to the entries of x: far enough to round anew what is nearly flat, such as
+# s(1-s).
+FAR = 2.0**-20
 
 # How certain real differences must be to confirm the complex step: code that is unsafe for complex numbers is off by
 # more.
@@ -262,7 +266,9 @@ def _noise(
 
     def requests() -> Iterator[tuple[Forward | Backward, Callable]]:
         for _ in range(SHAKES):
-            args, there = shaken(point.args, direction, rng)
+            # Where the complex step gives T at the other point, T is noise and nothing else if g is right, however far
+            # away that point is; if not, ⟨g, u⟩ itself must not have changed.
+            args, there = shaken(point.args, direction, rng, FAR if slope.complex else 0.0)
             yield Backward(args, fresh(point.dout)), read_backward
             if slope.complex:
                 yield Forward(moved_imaginary(args, there, COMPLEX_STEP)), read_complex

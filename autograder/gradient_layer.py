@@ -82,10 +82,10 @@ def walk(value: Any, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ..
         yield path, value
 
 
-def fresh(value: Any) -> Any:
+def fresh(value: Any, depth: int = 0) -> Any:
     """A copy that shares no array with the value: code under check may write into what it is given."""
-    if isinstance(value, tuple | list):
-        items = [fresh(item) for item in value]
+    if isinstance(value, tuple | list) and depth < DEPTH:
+        items = [fresh(item, depth + 1) for item in value]
         return items if isinstance(value, list) else tuple(items)
     return value.copy("K") if isinstance(value, np.ndarray) else value
 
@@ -242,14 +242,26 @@ def moved_imaginary(point_args: tuple, direction: Direction, step: float) -> tup
     return with_values(point_args, direction.leaves, values)
 
 
-def shaken(args: tuple, direction: Direction, rng: np.random.Generator) -> tuple[tuple, Direction]:
-    """The arguments with every entry of these leaves moved to a neighbouring double; and the same direction there."""
+def shaken(args: tuple, direction: Direction, rng: np.random.Generator, by: float = 0.0) -> tuple[tuple, Direction]:
+    """The arguments with every entry of these leaves moved at random, up or down, and the same direction there.
+
+    by: how far at most, relative to the entry, and to the spread of the leaf's entries (or to their size, if they are
+    all
+        the same); 0 to move to a neighbouring double.
+    """
     leaves = []
     for leaf in direction.leaves:
         way = np.asarray(rng.random(leaf.value.shape))
         way -= 0.5
-        np.copysign(np.inf, way, out=way)
-        leaves.append(replace(leaf, value=np.asarray(np.nextafter(leaf.value, way, out=way))))
+        if by:
+            spread = float(np.std(leaf.value)) if leaf.value.size else 0.0
+            way *= np.minimum(np.abs(leaf.value), spread or leaf.norm)
+            way *= 2 * by
+            way += leaf.value
+        else:
+            np.copysign(np.inf, way, out=way)
+            np.nextafter(leaf.value, way, out=way)
+        leaves.append(replace(leaf, value=way))
     return with_values(args, leaves, [leaf.value for leaf in leaves]), replace(direction, leaves=tuple(leaves))
 
 

@@ -176,7 +176,7 @@ def _excess(point: Point, suspect: _Suspect, settled: Settled) -> float:
     real = 0.0 if by_complex else REAL_ACCURACY * size.q
     if not settled.alike:
         difference = abs(dot(point.v, ju) - dot(claim.value, direction.u[0]))
-        return difference / (size.usual + settled.noise + real)
+        return difference / (size.strict + settled.noise + real)
     slope, worst = Slope(ju, 0.0, None, by_complex), 0.0
     for at in blocks(ju.size):
         table = entry_table(point, direction, [claim], slope, settled.noise + real, at)

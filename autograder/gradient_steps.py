@@ -27,6 +27,7 @@ from autograder.gradient_layer import (
     random_direction,
     signs_and_sizes,
     unit_direction,
+    with_values,
 )
 from autograder.gradient_result import ArgumentCheck, Backward, Forward, VJPCheck
 from autograder.gradient_search import search
@@ -103,6 +104,7 @@ def _steps(
         if not math.isfinite(leaf.norm):
             return _no_figures(None, notes, not_finite(leaf.name, leaf.value))
 
+    args = with_values(args, leaves, [leaf.value for leaf in leaves])  # in float64, and our own
     here, out, problem = fresh(args), None, ""
     if dout is not None:
         problem = trouble("dout", dout)
@@ -232,7 +234,7 @@ def _closer(
     directions = _faint(point, claims, whole, size)
     if not alike and 1 < sum(leaf.value.size for leaf in point.leaves) <= FEW:
         directions = [
-            (unit_direction(leaf, k), claim)
+            (unit_direction(leaf, k), replace(claim, norm=abs(float(claim.value.flat[k]))))
             for leaf, claim in zip(point.leaves, claims, strict=True)
             for k in range(leaf.value.size)
         ]
@@ -253,11 +255,10 @@ def _faint(point: Point, claims: list[Claim], whole: Direction, size: Scales) ->
     would not in their own."""
     found = []
     for leaf, claim, u, s, norm in zip(point.leaves, claims, whole.u, whole.size, size.norms, strict=True):
-        alone = size.usual - size.strict + 2 * ROUNDINGS * norm
         # The root mean square, which is at hand, is not above the largest entry.
-        if alone >= size.usual / 8 or size.usual**2 * leaf.value.size <= (SMALLEST_ERROR * norm) ** 2:
+        if 2 * ROUNDINGS * norm >= size.strict / 8 or size.strict**2 * leaf.value.size <= (SMALLEST_ERROR * norm) ** 2:
             continue
-        if size.usual > SMALLEST_ERROR * s * float(np.max(np.abs(claim.value), initial=0.0)):
+        if size.strict > SMALLEST_ERROR * s * float(np.max(np.abs(claim.value), initial=0.0)):
             found.append((Direction((leaf,), (u,), (s,)), claim))
     return found
 
