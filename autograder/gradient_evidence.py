@@ -288,11 +288,11 @@ def _at_kinks(
     those outputs: there is no kink in what remains, and it has to agree to the last digits.
     """
     outcome = compare_projection(point, direction, claims, slope, noise, at_kinks=True)
+    v = np.where(slope.kinked, 0.0, point.v)
+    if outcome.ok is not False and not v.any():
+        return replace(outcome, ok=None, notes=("every output is at a kink: move the inputs a little",))
     if not outcome.ok:
         return outcome
-    v = np.where(slope.kinked, 0.0, point.v)
-    if not v.any():
-        return replace(outcome, ok=None, notes=("every output is at a kink: move the inputs a little",))
     (answer,) = yield [Backward(fresh(point.args), like(point.dout, v))]
     rest = _own(claims_of(answer, point.args, point.leaves), point, direction)
     if rest is None:

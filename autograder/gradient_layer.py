@@ -247,7 +247,7 @@ def shaken(args: tuple, direction: Direction, rng: np.random.Generator, by: floa
 
     by: how far at most, relative to the entry, and to the spread of the leaf's entries (or to their size, if they are
     all
-        the same); 0 to move to a neighbouring double.
+        the same); 0 to move by 2 to 4 units in the last place (a single one can get lost when the entry is scaled).
     """
     leaves = []
     for leaf in direction.leaves:
@@ -257,10 +257,10 @@ def shaken(args: tuple, direction: Direction, rng: np.random.Generator, by: floa
             spread = float(np.std(leaf.value)) if leaf.value.size else 0.0
             way *= np.minimum(np.abs(leaf.value), spread or leaf.norm)
             way *= 2 * by
-            way += leaf.value
         else:
-            np.copysign(np.inf, way, out=way)
-            np.nextafter(leaf.value, way, out=way)
+            np.copysign(2 * EPS, way, out=way)
+            way *= leaf.value
+        way += leaf.value
         leaves.append(replace(leaf, value=way))
     return with_values(args, leaves, [leaf.value for leaf in leaves]), replace(direction, leaves=tuple(leaves))
 
