@@ -226,8 +226,9 @@ def moved(point_args: tuple, direction: Direction, step: float) -> tuple:
     """The arguments at x + step·u."""
     values = []
     for leaf, u in zip(direction.leaves, direction.u, strict=True):
-        value = np.multiply(u, step)
-        values.append(np.add(leaf.value, value, out=value if value.ndim else None))
+        value = u * step
+        value += leaf.value
+        values.append(value)
     return with_values(point_args, direction.leaves, values)
 
 
@@ -237,7 +238,7 @@ def moved_imaginary(point_args: tuple, direction: Direction, step: float) -> tup
     for leaf, u in zip(direction.leaves, direction.u, strict=True):
         z = np.empty_like(leaf.value, dtype=complex)
         z.real = leaf.value
-        z.imag = np.multiply(u, step)
+        z.imag = u * step
         values.append(z)
     return with_values(point_args, direction.leaves, values)
 

@@ -104,7 +104,8 @@ def _steps(
         if not math.isfinite(leaf.norm):
             return _no_figures(None, notes, not_finite(leaf.name, leaf.value))
 
-    args = with_values(args, leaves, [leaf.value for leaf in leaves])  # in float64, and our own
+    if notes:  # something is not float64: the leaves are
+        args = with_values(args, leaves, [leaf.value for leaf in leaves])
     here, out, problem = fresh(args), None, ""
     if dout is not None:
         problem = trouble("dout", dout)
@@ -124,8 +125,8 @@ def _steps(
     if out is None:
         out, *first = first
         problem = trouble("out", out)
-    if not problem and shapes(out) != shapes(dout):
-        problem = f"out has shape {_listed(shapes(out))}, dout has shape {_listed(shapes(dout))}"
+        if not problem and shapes(out) != shapes(dout):
+            problem = f"out has shape {_listed(shapes(out))}, dout has shape {_listed(shapes(dout))}"
     if problem:
         return _no_figures(None, notes, problem)
     claims = claims_of(first[0], args, leaves)
@@ -152,7 +153,7 @@ def _first_round(
     if forward:
         yield Forward(here), unread
     yield Backward(here, fresh(dout)), unread
-    yield from probe_requests(args, whole, sum(math.prod(shape) for shape in shapes(dout)))
+    yield from probe_requests(args, whole, numbers(dout).size)
 
 
 # What `_steps` returns: the outcome, the verdict on each argument, notes, numerical gradients by position.
