@@ -6,23 +6,32 @@ most eps/2 of its result.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-# Relative part of the rule for float64. Correct ways of writing the course's layers differ from each other by less than
-# 1e-14 of an entry wherever nothing cancels; a wrong formula is off by 1e-6 at the very least. 1e-12 lies between.
+# Relative part of the rule for float64: 4,500 eps. Right ways of writing the course's layers differ from each other by
+# less than 1e-14 of an entry wherever nothing cancels; the smallest mistake ever met in a formula is 1e-6.
 RTOL = 1e-12
 
-# Absolute part, in eps times the `unit` of an entry. For σ' = s(1-s) and tanh' = (1-t)(1+t), 1-t², ... with s and t
-# correct to 1 ulp, measured on the grid ±{0, 1e-8, ..., 30}: correct formulas need at most 0.94; wrong ones 1e6 and
-# more.
+# Absolute part, in eps times the `unit` of an entry. Measured against long double on the grid ±{0, 1e-8, 1e-3, 0.5, 1,
+# 2, 3, 5, 8, 10, 15, 20, 30}, with unit |dout|: s(1-s), s - s² and e^-x/(1+e^-x)² need at most 0.6 from any of four
+# sigmoids, 1 - t² and (1-t)(1+t) 0.55 from np.tanh, 1.4 from exponentials, 2.1 from 2σ(2x) - 1. Wrong formulas are off
+# by 1e6 and more.
 UNITS = 4
 
-# float32 is compared with a run in float64, never with itself. 64·eps32 = 7.6e-6: the course's layers, fed float32,
-# reach 20·eps32 (sums over 4096 terms); half precision misses by 8,192·eps32.
+# float32 is compared with a run in float64, never with itself. 64·eps32 = 7.6e-6: sums of 4,096 products, added up one
+# by one, reach 28·eps32 of the largest entry, σ and tanh 2·eps32. Half precision is 8,192 times as coarse.
 FLOAT32_UNITS = 64
+
+# Two orders of adding n products differ by at most 0.62·eps·√n of the largest sum (matmul, einsum, loops forward and
+# backward, broadcast and sum; n from 1 to 4,096, signs mixed and equal, 84 draws of matrices each). 4·4·eps·√n is 26
+# times that.
+SUM_UNITS = 4
+
+# What loss of relative accuracy is worth a remark. At x = 1e-12 the exponential forms of tanh are off by 3e-5 to 1e-4
+# of themselves, at 1e-8 by 1e-8; np.tanh by 1e-16 anywhere.
+INACCURATE = 1e-9
 
 
 def wrong_entries(
@@ -42,7 +51,7 @@ def wrong_entries(
         value, expected: arrays of one shape (whoever compares shapes does it before).
         unit: the size of a number whose rounding may show up undiminished in the entry; a scalar, or an array that
             broadcasts to the shape. |dout| for the backward of an elementwise layer, 1 for a bounded activation,
-            `rounding_unit(...)` for a layer that adds up products, 0 to demand relative accuracy.
+            `sum_unit(...)` for a layer that adds up products, 0 to demand relative accuracy.
         rtol: the relative part; never below 64·eps of `dtype`.
         dtype: the format that value was computed in.
 
@@ -51,56 +60,43 @@ def wrong_entries(
     Raises:
         ValueError: the shapes differ.
     """
-    value, expected = np.asarray(value), np.asarray(expected)
+    value, expected = (a * 1.0 if a.dtype == bool else a for a in (np.asarray(value), np.asarray(expected)))
     if value.shape != expected.shape:
         raise ValueError(f"cannot compare shape {value.shape} with shape {expected.shape}")
     eps = float(np.finfo(dtype).eps)
     with np.errstate(all="ignore"):
         allowed = max(rtol, FLOAT32_UNITS * eps) * np.abs(expected) + UNITS * eps * np.abs(unit)
         right = np.abs(value - expected) <= allowed
-    # inf - inf is nan, and inf ≤ inf would let any number pass for an infinite `expected`.
+    # For an infinite `expected`, allowed is infinite too, and every number would pass.
     finite = np.isfinite(value) & np.isfinite(expected)
     identical = (value == expected) | (np.isnan(value) & np.isnan(expected))
     return ~np.where(finite, right, identical)
 
 
-def rounding_unit(
-    function: Callable[..., Any], args: tuple, rng: np.random.Generator, *, draws: int = 3
-) -> tuple[np.ndarray, ...]:
-    """Estimate, for each entry of a trusted function's result, the unit in which its rounding is to be measured.
+def sum_unit(expected: np.ndarray, terms: int) -> float:
+    """The `unit` for an array whose entries are sums of products: 4·√terms·max|expected|.
 
-    A sum of n products, added up in any order, is wrong by at most n·eps/2·Σ|a_i b_i| (Higham, Accuracy and Stability
-    of Numerical Algorithms, §3.1), typically by √n·eps/2·√Σ(a_i b_i)². If the sum cancels, that is far more than eps of
-    the result, so that a relative rule alone would call another order of summation wrong. Rounding acts like relative
-    changes of the inputs (backward stability), which is how the unit is measured: the arguments are
-    multiplied by 1 ± 2⁻²⁶ entry by entry, and an entry's unit is 16 times the largest change seen, over 2⁻²⁶, but
-    at least 16 times its root mean square over the array (three draws can all be small by accident, an
-    entry's neighbours seldom are). For sums of n ≤ 4096 products added one by one, 4·eps·unit is above twice the
-    largest error measured.
+    A sum of n products, added up in any order, is off by at most n·eps/2·Σ|aᵢbᵢ| (Higham, Accuracy and Stability of
+    Numerical Algorithms, §3.1), typically by √n·eps/2·√Σ(aᵢbᵢ)², whatever remains of the sum. If it nearly cancels,
+    that is far more than eps of the entry, but not of the entries beside it, whose terms are as large. So
+    rounding is measured against the largest entry; SUM_UNITS says by how much.
 
     Args:
-        function: `function(*args)` returns an array or a tuple of arrays; from the trusted side.
-        args: arrays and scalars; those that are no floats stay as they are.
-
-    Returns: one array for each array that the function returns.
+        expected: the right array, any shape.
+        terms: how many products an entry adds up, at most.
     """
-    size = 2.0**-26
+    finite = expected[np.isfinite(expected)] if expected.dtype.kind == "f" else np.zeros(0)
+    return SUM_UNITS * float(np.sqrt(terms)) * float(np.max(np.abs(finite), initial=0.0))
 
-    def results(arguments: tuple) -> list[np.ndarray]:
-        value = function(*arguments)
-        return [np.asarray(v, dtype=float) for v in (value if isinstance(value, tuple | list) else (value,))]
 
-    def shaken(argument: Any) -> Any:
-        array = np.asarray(argument)
-        return array * (1 + size * rng.choice([-1.0, 1.0], array.shape)) if array.dtype.kind == "f" else argument
+def informative(expected: np.ndarray, *, unit: float | np.ndarray = 0.0) -> np.ndarray:
+    """Mark the entries at which `wrong_entries` would notice a flipped sign, and so notice anything at all.
 
-    with np.errstate(all="ignore"):
-        base = results(args)
-        largest = [np.zeros(b.shape) for b in base]
-        for _ in range(draws):
-            moved = results(tuple(shaken(a) for a in args))
-            largest = [np.fmax(m, np.abs(v - b) / size) for m, v, b in zip(largest, moved, base, strict=True)]
-        return tuple(16 * np.fmax(m, np.sqrt(np.mean(m * m)) if m.size else 0.0) for m in largest)
+    On the overflow grid, ±{36, ..., 1e4}, σ' and tanh' are below 4·eps: zeros pass there, and so does a flipped sign.
+    It is asked to see whether values are finite and right in size; points must be earned at entries that tell
+    something.
+    """
+    return wrong_entries(-np.asarray(expected), expected, unit=unit)
 
 
 def same_value(a: Any, b: Any) -> bool:
@@ -126,55 +122,46 @@ def same_value(a: Any, b: Any) -> bool:
     with np.errstate(all="ignore"):
         finite = np.isfinite(x) & np.isfinite(y)
         largest = float(np.max(np.abs(x[finite]), initial=0.0))
-        return not wrong_entries(x, y, unit=16 * largest, rtol=0.0, dtype=_real(x.dtype)).any()
+        return not wrong_entries(x, y, unit=16 * largest, rtol=0.0, dtype=np.finfo(x.dtype).dtype).any()
 
 
 def linear(g: np.ndarray, g2: np.ndarray, *, unit: float | np.ndarray = 0.0) -> np.ndarray:
-    """Mark the entries in which a backward is not linear in its upstream gradient, from g = backward(dout, cache) and
-    g2 = backward(2·dout, cache).
+    """Mark the entries in which a backward is not linear in its upstream gradient.
 
     Multiplying by 2 is exact, and commutes with every rounding of +, -, ·, / as long as nothing overflows or falls
-    below 2.2e-308, where numbers lose bits. So g2 == 2·g bit by bit for code that treats dout by these operations
-    alone. Code may also take another but still correct route (logarithms of |dout|, a sum whose order BLAS chooses), so
-    the rule is that of `wrong_entries`, in units of twice the gradient's, with 2⁻¹⁰²² for denormals.
+    below 2.2e-308, where numbers lose bits. So g2 = 2·g bit by bit if the code treats dout by these operations alone.
+    It may also take another right way (logarithms of |dout|; a sum whose order BLAS chooses anew), so the rule is that
+    of `wrong_entries`, with twice the unit, and 2.2e-308 for what has lost bits. Where 2·g overflows nothing is said.
+
+    Args:
+        g: backward(dout, cache). g2: backward(2·dout, cache), each with the cache of a fresh forward.
+        unit: that of g, as in `wrong_entries`.
     """
+    g, lost = np.asarray(g), float(np.finfo(float).tiny / np.finfo(float).eps)
     with np.errstate(all="ignore"):
-        expected = 2.0 * np.asarray(g)
-        denormal = float(np.finfo(float).tiny / np.finfo(float).eps)
-        return wrong_entries(g2, expected, unit=2 * np.abs(unit) + denormal) & ~_overflowed(expected, g)
+        doubled = 2.0 * g
+    return wrong_entries(g2, doubled, unit=2 * np.abs(unit) + lost) & (np.isfinite(doubled) | ~np.isfinite(g))
 
 
 def float32_rule(value: np.ndarray, expected64: np.ndarray, *, unit: float | np.ndarray = 0.0) -> np.ndarray:
     """Mark the entries of a float32 run that are not those of the same function's float64 run.
 
-    float32 is never differenced: with eps32 = 1.2e-7 a difference quotient keeps three or four digits, fewer than the
-    bugs worth finding. An entry may differ by 64·eps32 of itself, and by 4·eps32 of its unit, or of the
-    largest entry where that is more: a float32 sum that cancels has no relative accuracy.
+    float32 is never differenced: with eps32 = 1.2e-7 a difference quotient keeps three or four digits. An entry may be
+    off by 64·eps32 of itself and of the largest entry (a float32 sum that cancels has no relative accuracy), and by
+    4·eps32 of its unit.
     """
     expected = np.asarray(expected64, dtype=float)
-    finite = expected[np.isfinite(expected)]
-    scale = float(np.max(np.abs(finite), initial=0.0))
-    return wrong_entries(
-        np.asarray(value, dtype=float), expected, unit=np.fmax(np.abs(unit), 16 * scale), dtype=np.float32
-    )
+    largest = float(np.max(np.abs(expected[np.isfinite(expected)]), initial=0.0))
+    unit = np.maximum(np.abs(unit), FLOAT32_UNITS / UNITS * largest)
+    return wrong_entries(np.asarray(value, dtype=float), expected, unit=unit, dtype=np.float32)
 
 
 def relatively_inaccurate(
-    value: np.ndarray, expected: np.ndarray, *, unit: float | np.ndarray = 1.0, rtol: float = 1e-9
+    value: np.ndarray, expected: np.ndarray, *, unit: float | np.ndarray = 1.0, rtol: float = INACCURATE
 ) -> np.ndarray:
     """Mark the entries that are right in absolute terms and yet have lost relative accuracy: worth a remark, not a
     point.
 
-    (e^x - e^-x)/(e^x + e^-x) at x = 1e-12 is right to 1e-16, but 1e-16 is 1e-4 of the result. The exponential
-    forms lose 3e-5 to 1e-4 there, stable ones nothing; 1e-9 lies between.
+    (e^x - e^-x)/(e^x + e^-x) at x = 1e-12 is off by 1e-16, which is 1e-4 of tanh(x).
     """
-    absolutely_right = ~wrong_entries(value, expected, unit=unit)
-    return absolutely_right & wrong_entries(value, expected, rtol=rtol)
-
-
-def _overflowed(expected: np.ndarray, g: np.ndarray) -> np.ndarray:
-    return ~np.isfinite(expected) & np.isfinite(g)
-
-
-def _real(dtype: np.dtype) -> np.dtype:
-    return np.finfo(dtype).dtype
+    return ~wrong_entries(value, expected, unit=unit) & wrong_entries(value, expected, rtol=rtol)
