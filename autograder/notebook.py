@@ -12,7 +12,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from autograder.grading import report_on
+from autograder.assess import report_on
 from autograder.local import LocalSession
 from autograder.public_keys import key_of, read_keys
 from autograder.render import to_html, to_text

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.answer_key import Key
+from autograder.assess import report_on
 from autograder.calls import Limits, Session
-from autograder.grading import report_on
 from autograder.public_keys import key_of, read_keys
 from autograder.render import points_text, to_text
 from autograder.report import PASSED, FunctionReport

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from autograder.answer_key import full_key
+from autograder.assess import report_on
 from autograder.calls import Limits, Source
 from autograder.catalogue import Catalogue, load_catalogue
-from autograder.grading import Grader, report_on
+from autograder.grading import Grader
 from autograder.report import FunctionReport
 from autograder.sandbox import Sandbox
 from autograder.submission import Submission

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from autograder.answer_key import full_key
+from autograder.assess import report_on
 from autograder.catalogue import load_catalogue
-from autograder.grading import report_on
 from autograder.public_keys import public_key, read_public_key
 from autograder.report import PASSED
 from demo.classroom import all_mistakes, mistaken

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from autograder.answer_key import full_key
+from autograder.assess import report_on
 from autograder.calls import Source
 from autograder.exercise import Case, Function, Pair
-from autograder.grading import report_on
 
 AFFINE_FORWARD = """
 def affine_forward(x, w, b):
