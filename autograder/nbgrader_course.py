@@ -45,6 +45,7 @@ c.Exchange.root = str(here / "exchange")
 c.ExchangeFactory.collect = f"{{plugin}}.exchange.SafeCollect"
 c.ExchangeFactory.release_feedback = f"{{plugin}}.exchange.SafeReleaseFeedback"
 c.FileNameCollectorPlugin.valid_ext = [".ipynb", ".py"]
+c.CourseDirectory.max_dir_size = 1_000_000  # kilobytes: notebooks full of outputs, which grading does not load
 
 # Releasing: stubs say which function is still to be written.
 c.GenerateAssignment.preprocessors = RELEASE_STEPS

@@ -16,18 +16,20 @@ from pathlib import Path
 from .calls import Source
 from .intake.archives import ARCHIVES, read_archive
 from .intake.classes import find_submissions
-from .intake.files import MAX_NOTEBOOK, Files, read_file, read_folder, stat_of
+from .intake.files import MAX_RAW, Files, read_file, read_folder, stat_of
 from .intake.notebooks import MAX_CELLS, decode, defines, notebook_sources
 from .intake.problem import BrokenSubmission
 from .sandbox.problems import clean
 
 __all__ = [
     "MAX_CELLS",
-    "MAX_NOTEBOOK",
+    "MAX_RAW",
     "BrokenSubmission",
     "Submission",
+    "decode",
     "find_submissions",
     "guess_assignment",
+    "read_file",
     "read_notebook_bytes",
     "read_submission",
 ]

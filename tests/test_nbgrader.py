@@ -136,7 +136,7 @@ def first_cell(source):
 
 def long_output(notebook, cells):
     """A hundred million characters in one line, as a print in a loop leaves them."""
-    output = {"output_type": "stream", "name": "stdout", "text": "x" * 50_000_000}
+    output = {"output_type": "stream", "name": "stdout", "text": "x" * 100_000_000}
     cells["tanh_forward"]["outputs"] = [output]
 
 

@@ -11,18 +11,19 @@ import tarfile
 import zipfile
 import zlib
 
-from .files import MAX_FILES
+from .files import MAX_FILES, read_code
 from .problem import BrokenSubmission
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 MAX_MEMBERS = 5000
-MAX_MEMBER = 64 << 20
-MAX_TOTAL = 128 << 20
+MAX_UNPACKED = 512 << 20  # bytes, outputs of notebooks included
+MAX_TOTAL = 128 << 20  # bytes without them
 MAX_DEPTH = 8
 MAX_HEADER = 8192  # bytes of one extended header of a tar archive
 MOVES = (b"size=", b"hdrcharset=", b"GNU.sparse")
 CENTRAL_RECORD = b"PK\x01\x02"  # one for each member of a zip archive
 SKIPPED = ("__MACOSX/",)
+TOO_MUCH = "this archive unpacks to more than a submission needs"
 
 
 def read_archive(data: bytes, name: str) -> dict[str, bytes]:
@@ -64,18 +65,35 @@ def _path(name: str) -> str | None:
 
 class _Budget:
     def __init__(self):
-        self.total, self.files = 0, {}
+        self.unpacked, self.total, self.files = 0, 0, {}
 
     def add(self, path: str, stream) -> None:
         if path in self.files:
             raise BrokenSubmission(f"this archive holds {path} twice")
         if len(self.files) >= MAX_FILES:
             raise BrokenSubmission(f"this archive holds more than {MAX_FILES} code files")
-        data = stream.read(MAX_MEMBER + 1)  # what it unpacks to is counted, not what it says
+        try:
+            data = read_code(_Counted(stream, self), path)
+        except BrokenSubmission as error:
+            raise BrokenSubmission(f"{TOO_MUCH}: {error}") from None
         self.total += len(data)
-        if len(data) > MAX_MEMBER or self.total > MAX_TOTAL:
-            raise BrokenSubmission("this archive unpacks to more than a submission needs")
+        if self.total > MAX_TOTAL:
+            raise BrokenSubmission(TOO_MUCH)
         self.files[path] = data
+
+
+class _Counted:
+    """A member of an archive, as it is read: what it unpacks to is counted, not what it says."""
+
+    def __init__(self, stream, budget: _Budget):
+        self.stream, self.budget = stream, budget
+
+    def read(self, size: int) -> bytes:
+        data = self.stream.read(size)
+        self.budget.unpacked += len(data)
+        if self.budget.unpacked > MAX_UNPACKED:
+            raise BrokenSubmission(f"it is larger than {MAX_UNPACKED >> 20} MB")
+        return data
 
 
 def _read_zip(data: bytes) -> dict[str, bytes]:
@@ -126,7 +144,7 @@ def _unpacked(data: bytes) -> bytes:
     else:
         plain = data
     if len(plain) > MAX_TOTAL:
-        raise BrokenSubmission("this archive unpacks to more than a submission needs")
+        raise BrokenSubmission(TOO_MUCH)
     return plain
 
 

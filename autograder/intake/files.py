@@ -7,10 +7,14 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
+from .outputs import without_outputs
 from .problem import BrokenSubmission
 
-MAX_NOTEBOOK = 64 << 20  # bytes: outputs and pictures are dropped, but a notebook may have many
+MAX_NOTEBOOK = 64 << 20  # bytes without the outputs of its cells
+MAX_RAW = 1 << 30  # bytes with them
+SMALL = 1 << 20  # bytes of a notebook that is read as it is
 MAX_PYTHON = 1 << 20
 MAX_TOTAL = 128 << 20
 MAX_FILES = 200
@@ -50,7 +54,6 @@ def stat_of(path: Path) -> os.stat_result:
 
 def read_file(path: Path, *, follow: bool = False) -> bytes:
     """A regular file's bytes; raises OSError, or BrokenSubmission for what is no code file of a sane size."""
-    limit = MAX_PYTHON if path.suffix == ".py" else MAX_NOTEBOOK
     flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     flags |= getattr(os, "O_NONBLOCK", 0)  # a FIFO that took the file's place would be waited for
     flags |= 0 if follow else getattr(os, "O_NOFOLLOW", 0)
@@ -58,19 +61,43 @@ def read_file(path: Path, *, follow: bool = False) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise BrokenSubmission(f"{path.name} is not a regular file")
-        data = file.read(limit + 1)
+        return read_code(file, path.name)
+
+
+def read_code(file: BinaryIO, name: str) -> bytes:
+    """The bytes of a code file, without the outputs of a large notebook; raises BrokenSubmission beyond the limits."""
+    notebook = name.endswith(".ipynb")
+    data = file.read(SMALL + 1)
+    if notebook and len(data) > SMALL and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return without_outputs(_pieces(data, file, name), MAX_NOTEBOOK, name)
+    limit = MAX_PYTHON if name.endswith(".py") else MAX_NOTEBOOK
+    data += file.read(max(0, limit + 1 - len(data)))
     if len(data) > limit:
-        raise BrokenSubmission(f"{path.name} is larger than {limit >> 20} MB")
+        raise BrokenSubmission(f"{name} is larger than {limit >> 20} MB")
     return data
+
+
+def _pieces(first: bytes, file: BinaryIO, name: str) -> Iterator[bytes]:
+    yield first
+    size = len(first)
+    while piece := file.read(SMALL):
+        size += len(piece)
+        if size > MAX_RAW:
+            raise BrokenSubmission(f"{name} is larger than {MAX_RAW >> 20} MB")
+        yield piece
 
 
 def read_folder(folder: Path) -> Files:
     """The notebooks and `.py` files of a folder tree; raises PermissionError where the folder itself is closed."""
-    files, total = Files(), 0
+    files, total, raw = Files(), 0, 0
     for name, path in _walk(folder, files):
         if len(files.data) >= MAX_FILES:
             raise BrokenSubmission(f"the folder holds more than {MAX_FILES} code files")
         try:
+            size = path.lstat().st_size if name.endswith(".ipynb") else 0
+            if raw + size > MAX_RAW:
+                raise BrokenSubmission(f"the notebooks are larger than {MAX_RAW >> 20} MB")
+            raw += size
             data = read_file(path)
         except (OSError, BrokenSubmission) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)

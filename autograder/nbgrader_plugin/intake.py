@@ -17,7 +17,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 
-from autograder.submission import MAX_CELLS, MAX_NOTEBOOK
+from autograder.submission import MAX_CELLS, MAX_RAW, BrokenSubmission, decode, read_file
 
 PICTURES = ("image/png", "image/jpeg", "image/gif")
 PICTURE_SIZE = 10_000_000  # characters of base 64
@@ -32,7 +32,7 @@ class UnbreakableCourse(CourseDirectory):
 
     def get_existing_timestamp(self, dest_path):
         path = os.path.join(dest_path, "timestamp.txt")
-        if not _is_small_file(path, 1000):
+        if not _is_plain_file(path, 1000):
             return None
         try:
             return super().get_existing_timestamp(dest_path)
@@ -46,14 +46,14 @@ def read_plain(path: Path) -> nbformat.NotebookNode:
 
     A notebook of another name is taken where the one of this name is missing, as grading does.
     """
-    if not _is_small_file(path, MAX_NOTEBOOK):
-        others = [p for p in path.parent.rglob("*.ipynb") if _is_small_file(p, MAX_NOTEBOOK)]
+    if not _is_plain_file(path):
+        others = [p for p in path.parent.rglob("*.ipynb") if _is_plain_file(p)]
         path = min(others, key=lambda p: (len(p.parts), str(p)), default=None)
     try:
-        data = json.loads(path.read_bytes().decode("utf-8", "replace"), strict=False) if path else {}
+        data = json.loads(decode(read_file(path))[0], strict=False) if path else {}
         raw = data["cells"] if "cells" in data else [cell for sheet in data["worksheets"] for cell in sheet["cells"]]
         return new_notebook(cells=[_plain_cell(cell) for cell in raw[:MAX_CELLS] if isinstance(cell, dict)])
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, MemoryError, BrokenSubmission):
         return new_notebook()  # what is wrong with it, the report says
 
 
@@ -122,7 +122,7 @@ def _uncopyable(folder: str) -> Iterator[str]:
                 yield path
 
 
-def _is_small_file(path: str | Path, limit: int) -> bool:
+def _is_plain_file(path: str | Path, limit: int = MAX_RAW) -> bool:
     try:
         status = os.lstat(path)
     except (OSError, ValueError):

@@ -533,9 +533,23 @@ def sixty_megabytes_of_output():
     return json.dumps(data).encode()
 
 
-@trap("larger than 64 MB")
+@trap()
 @book
-def a_hundred_megabytes():
+def a_hundred_megabytes_of_output():
+    data = json.loads(notebook())
+    data["cells"][0]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": ["one more line\n"] * 5_500_000}]
+    return json.dumps(data).encode()
+
+
+@trap("holds too many values")
+@book
+def outputs_nested_without_end():
+    return b'{"cells": [{"cell_type": "code", "source": "", "outputs": ' + b"[" * 5_100_000
+
+
+@trap("larger than 64 MB without its outputs")
+@book
+def a_hundred_megabytes_of_nothing():
     return b" " * (100 << 20)
 
 
@@ -592,7 +606,7 @@ def graded(tmp_path_factory) -> dict[str, dict]:
 
 def test_the_traps_are_whole():
     """None is lost on the way."""
-    assert len(TRAPS) == 58
+    assert len(TRAPS) == 60
     assert "attack()" in CALLED
 
 

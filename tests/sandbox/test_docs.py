@@ -39,6 +39,7 @@ def test_the_limits_are_the_codes():
         f"memory | {limits.memory >> 30} GiB more than the zygote |",
         f"| {problems.MAX_MESSAGE}, 300, {problems.MAX_LINE} characters |",
         f"| {files.MAX_NOTEBOOK >> 20} MB, {files.MAX_PYTHON >> 20} MB, {archives.MAX_TOTAL >> 20} MB |",
+        f"| {files.MAX_RAW >> 20} MB, {archives.MAX_UNPACKED >> 20} MB |",
         f"| {files.MAX_FILES}, {files.MAX_ENTRIES:,}, {archives.MAX_MEMBERS:,} |",
     ):
         assert row in TEXT
