@@ -44,6 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("path", nargs="?", type=Path, metavar="PATH", help="default: the notebook or layers/ here")
     check.add_argument("-e", "--exercise", metavar="EXERCISE", help="one function only, e.g. sigmoid_backward")
     check.add_argument("--hints", type=int, default=1, metavar="N", help="how many hints to show (default 1)")
+    check.add_argument("--assignment", metavar="A", help="one assignment of a repository (default: all that are begun)")
+    _format_option(check, "where results and formats go; for continuous integration")
     check.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
 
     stubs = _command(commands, "stubs", _stubs, "contributor: write layers/ and the public keys from solutions/")
@@ -58,6 +60,15 @@ def _parser() -> argparse.ArgumentParser:
     _solutions_option(course)
     course.add_argument("--assignments", type=Path, metavar="DIR", help="default: assignments/ beside solutions/")
 
+    release = _command(commands, "release", _release, "instructor: make or refresh a repository for students")
+    release.add_argument("dir", type=Path, metavar="DIR")
+    release.add_argument(
+        "--with-layers", action="store_true", help="hand out working layers where later work needs them"
+    )
+    release.add_argument("--url", default="", metavar="URL", help="where it will be published, for Colab and Binder")
+    _solutions_option(release)
+    release.add_argument("--assignments", type=Path, metavar="DIR", help="default: assignments/ beside solutions/")
+
     grade = _command(commands, "grade", _grade, "instructor, CI: grade with the full key")
     grade.add_argument("submissions", nargs="+", type=Path, metavar="SUBMISSION")
     grade.add_argument("--out", required=True, type=Path, metavar="DIR", help="where results.json goes")
@@ -65,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--student", metavar="ID", help="whose it is, for a single submission")
     _solutions_option(grade)
     grade.add_argument("--jobs", type=int, default=1, metavar="N", help="how many processes grade (default 1)")
+    _format_option(grade)
+    grade.add_argument("--gradebook", type=Path, metavar="FILE", help="for --format canvas: what Canvas exported")
+    grade.add_argument("--column", metavar="TITLE", help="for --format canvas: the assignment's title there")
     grade.add_argument("--fail-under", type=float, metavar="P", help="exit 1 if a submission has less than P percent")
     grade.add_argument(
         "--accept-weak-sandbox", action="store_true", help="grade although this machine cannot confine a submission"
@@ -87,6 +101,12 @@ def _command(commands, name: str, run: Callable, help: str) -> argparse.Argument
 
 def _solutions_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--solutions", type=Path, metavar="DIR", help="the solutions (default: the course's)")
+
+
+def _format_option(parser: argparse.ArgumentParser, out: str | None = None) -> None:
+    if out is not None:
+        parser.add_argument("--out", type=Path, metavar="DIR", help=out)
+    parser.add_argument("--format", action="append", default=[], metavar="F", help="also as junit, github, gitlab, ...")
 
 
 # Where things are -----------------------------------------------------------------------------------------------------
@@ -114,8 +134,12 @@ def find_solutions(given: Path | None, near: Sequence[Path] = ()) -> Path:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from autograder.repository_check import is_repository
     from autograder.self_check import check_work
 
+    here = arguments.path or Path()
+    if arguments.out or arguments.format or arguments.assignment or (is_repository(here) and not arguments.exercise):
+        return _check_repository(arguments, here)
     path = arguments.path or _own_work()
     try:
         result = check_work(path, exercise=arguments.exercise, hints=arguments.hints)
@@ -126,6 +150,23 @@ def _check(arguments: argparse.Namespace) -> int:
     else:
         print(result.text)
     return 0 if result.passed else 1
+
+
+def _check_repository(arguments: argparse.Namespace, path: Path) -> int:
+    from autograder.publish import wanted
+    from autograder.repository_check import check_and_write, passed
+
+    if arguments.exercise is not None:
+        raise BadInput("-e checks one function here and now; --out, --format and --assignment check whole assignments")
+    records = check_and_write(
+        path,
+        assignment=arguments.assignment,
+        out=arguments.out,
+        asked=wanted(arguments.format),
+        hints=arguments.hints,
+        tell=sys.stdout.write,
+    )
+    return 0 if passed(records, all_begun=arguments.assignment is not None) else 1
 
 
 def _own_work() -> Path:
@@ -172,9 +213,24 @@ def _course(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _release(arguments: argparse.Namespace) -> int:
+    from autograder.catalogue import load_catalogue
+
+    _needs_instructor_extra()
+    from autograder.student_repository import make_release
+
+    solutions = find_solutions(arguments.solutions)
+    assignments = arguments.assignments or solutions.resolve().parent / "assignments"
+    catalogue = load_catalogue(solutions)
+    print(make_release(catalogue, assignments, arguments.dir, url=arguments.url, with_layers=arguments.with_layers))
+    return 0
+
+
 def _grade(arguments: argparse.Namespace) -> int:
     from autograder.class_run import ClassRun, grade_class
+    from autograder.publish import publish_run, wanted
 
+    asked = wanted(arguments.format, gradebook=arguments.gradebook, column=arguments.column)
     solutions = find_solutions(arguments.solutions, arguments.submissions)
     if arguments.jobs < 1:
         raise BadInput("--jobs takes a number from 1 up")
@@ -188,7 +244,8 @@ def _grade(arguments: argparse.Namespace) -> int:
         confine="none" if arguments.accept_weak_sandbox else "full",
     )
     try:
-        reports = grade_class(run, tell=print)
+        reports = grade_class(run, tell=asked.told(sys.stdout.write))
+        publish_run(arguments.out, asked, sys.stdout.write)
     except (ValueError, OSError) as error:
         raise BadInput(error) from error
     if arguments.fail_under is not None:

@@ -122,7 +122,7 @@ def make_course(
         ReleaseError: the place or a source cannot be used; nothing was changed.
     """
     course, assignments_dir = Path(course_dir).resolve(), Path(assignments_dir).resolve()
-    _refuse_repository(course, catalogue.folder.resolve(), assignments_dir)
+    refuse_repository(course, catalogue.folder.resolve(), assignments_dir)
     _refuse_unknown_texts(catalogue, assignments_dir)
     marker = _read_marker(course) or _Marker(course_id=_course_id(course))
     marker = replace(marker, solutions=str(catalogue.folder.resolve()), db_url=db_url or marker.db_url)
@@ -173,15 +173,16 @@ def stub_names(catalogue: Catalogue, assignment: str) -> dict[str, Layer]:
     return {layer.path.name: layer for layer in layers}
 
 
-def _refuse_repository(course: Path, *sources: Path) -> None:
+def refuse_repository(course: Path, *sources: Path, what: str = "course") -> None:
+    """Keeps what is made for others out of the repository that holds the solutions, and the other way round."""
     for source in sources:
         checkout = next((p for p in source.parents if (p / ".git").exists()), source.parent)
         if course.is_relative_to(checkout):
             raise ReleaseError(
-                f"the course {course} would lie inside the repository {checkout}; choose a folder outside"
+                f"the {what} {course} would lie inside the repository {checkout}; choose a folder outside"
             )
         if checkout.is_relative_to(course):
-            raise ReleaseError(f"the repository {checkout} would lie inside the course {course}; choose another folder")
+            raise ReleaseError(f"the repository {checkout} would lie inside the {what} {course}; choose another folder")
 
 
 def _refuse_unknown_texts(catalogue: Catalogue, assignments_dir: Path) -> None:

@@ -238,6 +238,8 @@ def _function_dict(report: FunctionReport) -> dict:
                 "idea": inert(f.idea),
                 "hint": f.hint,
                 "hidden": f.hidden,
+                "reason": f.reason,
+                "similar": f.similar,
             }
             for f in report.findings
         ],
