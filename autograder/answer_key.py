@@ -18,6 +18,7 @@ import numpy as np
 from autograder.exercise import Case, Exercise, Misconception, Pair
 from autograder.inputs import upstream
 from autograder.misconceptions import general_misconceptions
+from autograder.shapes import Symbols, symbols_in
 
 # Differentiating a wrong forward entry by entry is only worth it for small inputs.
 FOLLOW_ENTRIES = 200
@@ -92,7 +93,10 @@ class KeyFunction:
 
 @dataclass(frozen=True)
 class Key:
-    """All that is needed to judge one exercise. For a pair, `functions` is (forward, backward)."""
+    """All that is needed to judge one exercise. For a pair, `functions` is (forward, backward).
+
+    shapes: the symbols of each array's shape, by its name: {"w": ("D", "M")}; what has none is left out.
+    """
 
     exercise: str
     assignment: str
@@ -100,6 +104,7 @@ class Key:
     elementwise: bool
     functions: tuple[KeyFunction, ...]
     questions: tuple[Question, ...]
+    shapes: Mapping[str, Symbols] = field(default_factory=dict)
 
     @property
     def forward(self) -> KeyFunction:
@@ -146,7 +151,11 @@ def full_key(exercise: Exercise, seed: bytes, *, public_only: bool = False) -> K
         elementwise=isinstance(exercise, Pair) and exercise.elementwise,
         functions=tuple(functions),
         questions=questions,
+        shapes=_shapes("\n".join(f.reference.__doc__ or "" for f in exercise.functions)),
     )
+
+
+_shapes = functools.cache(symbols_in)
 
 
 def _question(exercise: Exercise, case: Case, seed: bytes) -> Question:

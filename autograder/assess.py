@@ -11,22 +11,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from autograder import calls
 from autograder.answer_key import Key
 from autograder.calls import Definition, Session
 from autograder.diagnose import Diagnosis, Naming, diagnose
-from autograder.exercise import describe_array
-from autograder.judge import RUNGS, Judgement, Verdict, judge, problem_text
+from autograder.judge import RUNGS, Judgement, Verdict, judge
 from autograder.observe import observe
+from autograder.picture import picture_of
 from autograder.report import BLOCKED, PARTIAL, PASSED, Finding, FunctionReport
+from autograder.stopped import undefined
 
 if TYPE_CHECKING:
     from autograder.submission import Submission
 
-# The largest picture of wrong entries that is worth looking at: rows, columns.
-PICTURE = (16, 40)
+# The rungs of which a report says that they were not reached, in a reader's words.
+WORDS = {"same twice": "the same answer twice"}
 
 
 def report_on(key: Key, session: Session, submission: Submission | None = None) -> list[FunctionReport]:
@@ -56,7 +55,7 @@ def _report(key: Key, judgement: Judgement, naming: Naming, definition: Definiti
             f"{function.name} is the exact gradient of your own {key.forward.name}, which is wrong itself: "
             "half of the points. Mend the forward and look again.",
         )
-    findings = tuple(_finding(v, naming) for row in judgement.rows for v in row)
+    findings = tuple(_finding(key, v, naming) for row in judgement.rows for v in row)
     if definition is not None and (definition.untouched or not definition.found):
         findings = tuple(_undefined(f, function.name, definition) for f in findings)
     reached, not_reached = _reached(key, judgement)
@@ -82,9 +81,13 @@ def _status(score: float, points: float, findings: Sequence[Finding]) -> str:
     return next(f.kind for f in findings if not f.passed)
 
 
-def _finding(verdict: Verdict, naming: Naming) -> Finding:
-    question = verdict.question
+def _finding(key: Key, verdict: Verdict, naming: Naming) -> Finding:
+    question, stop = verdict.question, verdict.stop
     named: Diagnosis | None = None if verdict.ok else naming.of(verdict.array)
+    picture = None
+    if verdict.wrong is not None and not question.hidden and not (named and verdict.wrong.all()):
+        symbols = key.shapes.get(verdict.array, ())
+        picture = picture_of(verdict.array, verdict.yours, verdict.expected, verdict.wrong, symbols)
     return Finding(
         case=question.case,
         array=verdict.array,
@@ -98,7 +101,11 @@ def _finding(verdict: Verdict, naming: Naming) -> Finding:
         hidden=question.hidden,
         reason=question.reason,
         similar=question.similar,
-        picture=_picture(verdict.wrong),
+        entry=verdict.entry,
+        raised=stop.raised if stop else "",
+        trace=stop.trace if stop else (),
+        help=stop.help if stop else "",
+        picture=picture,
     )
 
 
@@ -106,42 +113,45 @@ def _undefined(finding: Finding, name: str, definition: Definition) -> Finding:
     """Why there is no function to call: an untouched stub, no definition, or a cell that did not get that far."""
     if finding.passed or finding.kind not in (calls.MISSING, calls.RAISED, BLOCKED):
         return finding  # a hang, a crash or worse while the cells ran: that is the reason
-    if definition.untouched:
-        return replace(finding, kind=calls.MISSING, case="", headline=f"{name} is not written yet.", evidence="")
-    problem = definition.problem
-    if problem is None:
-        headline = f"{name} is not defined: no cell and no file holds it."
-        return replace(finding, kind=calls.MISSING, case="", headline=headline, evidence="")
+    stop = undefined(name, definition.problem, definition.where, definition.untouched)
     return replace(
         finding,
-        kind=calls.RAISED,
+        kind=calls.MISSING if definition.untouched or definition.problem is None else calls.RAISED,
         case="",
-        headline=f"{name} could not be defined: {problem.type}.",
-        evidence=problem_text(problem),
+        headline=stop.headline,
+        evidence=stop.evidence,
+        raised=stop.raised,
+        trace=stop.trace,
+        help=stop.help,
     )
 
 
 def _reached(key: Key, judgement: Judgement) -> tuple[str, tuple[str, ...]]:
-    """What the first failing array had right, in words, and the rungs above the one from which it fell."""
+    """What is right, in words, and the rungs above the one from which the first failing array fell."""
     fallen = next((v for row in judgement.rows for v in row if not v.ok), None)
-    if fallen is None:
+    if fallen is None or fallen.rung == "returned":
         return "", ()
+    names, name = judgement.function.returns, fallen.array
+    parts = []
+    if whole := [n for n in names if all(v.ok for v in judgement.verdicts(n))]:
+        parts.append(_and(whole))
+    if right := [f'"{v.question.case}"' for v in judgement.verdicts(name) if v.ok]:
+        where = f"in the case{'s' * (len(right) > 1)} {_and(right)}" if len(right) <= 3 else f"in {len(right)} cases"
+        parts.append(f"{name} {where}")
     at = RUNGS.index(fallen.rung)
-    if at == 0:
-        return "", ()
+    if at > RUNGS.index("dtype"):
+        parts.append(f"the shape and dtype of {name}")
+    elif at > RUNGS.index("shape"):
+        parts.append(f"the shape of {name}")
     backward = key.pair and judgement.function is key.backward
-    above = tuple(r for r in RUNGS[at + 1 :] if backward or r not in ("numerical gradient", "linear in dout"))
-    return describe_array(fallen.yours) if at > RUNGS.index("dtype") else "", above
+    above = tuple(
+        WORDS.get(r, r) for r in RUNGS[at + 1 :] if backward or r not in ("numerical gradient", "linear in dout")
+    )
+    return "; ".join(parts), above
 
 
-def _picture(wrong: np.ndarray | None) -> tuple[tuple[bool, ...], ...]:
-    """Which entries are wrong, as rows, where that is small enough to read and some are right."""
-    if wrong is None or wrong.ndim == 0 or wrong.all():
-        return ()
-    rows = wrong.reshape(wrong.shape[0], -1) if wrong.ndim > 1 else wrong.reshape(1, -1)
-    if rows.shape[0] > PICTURE[0] or rows.shape[1] > PICTURE[1]:
-        return ()
-    return tuple(tuple(bool(entry) for entry in row) for row in rows)
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 # A derivative made by trying: a step on both sides, or the imaginary part after an imaginary step.

@@ -21,6 +21,9 @@ PROTOCOL = "protocol"
 GRADER_ERROR = "grader_error"
 
 
+LIVE = "this notebook"  # where a function is looked for that a live namespace should hold
+
+
 @dataclass(frozen=True)
 class Source:
     """One piece of a submission's code.

@@ -16,10 +16,13 @@ import numpy as np
 
 from autograder import calls, tolerances
 from autograder.answer_key import Key, KeyFunction, Question
-from autograder.calls import Opaque, Problem, Reply
+from autograder.calls import Opaque, Reply
+from autograder.exception_help import Setting
 from autograder.exercise import describe_array
 from autograder.observe import Observation
-from autograder.report import BLOCKED, FAILED, PASSED
+from autograder.report import BLOCKED, FAILED, PASSED, Entry
+from autograder.shapes import as_expected, in_symbols, sizes_of
+from autograder.stopped import Stop, stopped
 
 # The rungs, in order; a verdict tells the one it fell from.
 RUNGS = ("returned", "structure", "shape", "dtype", "values", "numerical gradient", "linear in dout", "same twice")
@@ -35,6 +38,7 @@ class Verdict:
     rung: the rung of the ladder it fell from, "" where it passed.
     yours, expected: the two arrays, where there are two to compare; wrong: True where an entry differs.
     numerical: the numerical gradient of the student's own forward, where it was measured.
+    entry: the first entry that differs; stop: for a call that gave no value, what stopped it.
     """
 
     question: Question
@@ -48,6 +52,8 @@ class Verdict:
     expected: Any = None
     wrong: np.ndarray | None = None
     numerical: np.ndarray | None = None
+    entry: Entry | None = None
+    stop: Stop | None = None
 
 
 @dataclass(frozen=True)
@@ -96,12 +102,14 @@ def _judge(key: Key, index: int, observations: Sequence[Observation], forward_ri
         rungs = _Rungs(key, function, seen, seen.first[index], seen.second[index], backward)
         rows.append(tuple(rungs.verdicts(forward_right[i] if backward else False)))
         before = seen.first[0].warnings if backward else ()
-        remarks.extend(_remarks(key, function, seen, seen.first[index], rows[-1], before))
+        remarks.extend(_remarks(function, seen, seen.first[index], rows[-1], before))
         if backward and not forward_right[i] and not seen.question.extreme and all(v.ok for v in rows[-1]):
             remarks.append(
                 f"{function.name} is right as the textbook has it, but your {key.forward.name} is not; "
                 "together they do not make a layer yet."
             )
+    if all(v.ok for row in rows for v in row):
+        remarks.extend(_on_accuracy(key, function, observations, rows))
     return Judgement(
         function=function,
         rows=tuple(rows),
@@ -129,12 +137,27 @@ class _Rungs:
     def expected(self) -> tuple:
         return self.question.expected[self.function.name]
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What the symbols of shapes stand for in this question."""
+        return sizes_of(self.key.shapes, self.key.forward.args, self.question.args)
+
+    @property
+    def setting(self) -> Setting:
+        forward = self.key.forward
+        if not self.backward:
+            return Setting(self.function.name, self.function.args, sizes=self.sizes)
+        return Setting(self.function.name, self.function.args, forward.name, forward.args, self.sizes)
+
     def verdicts(self, forward_right: bool) -> list[Verdict]:
         names = self.function.returns
         if self.reply.status != calls.RETURNED:
             kind = BLOCKED if self.reply.where == "forward" else self.reply.status
-            headline, evidence = _stopped(self.function.name, self.key.forward.name, self.reply)
-            return [Verdict(self.question, n, False, kind, "returned", headline, evidence) for n in names]
+            stop = stopped(self.setting, self.reply, costly=self.question.cpu_limit is not None)
+            return [
+                Verdict(self.question, n, False, kind, "returned", stop.headline, stop.evidence, stop=stop)
+                for n in names
+            ]
         arrays, complaint = arrays_of(self.reply, self.function, self.key)
         if complaint:
             return [Verdict(self.question, n, False, FAILED, "structure", complaint) for n in names]
@@ -144,24 +167,28 @@ class _Rungs:
         expected = self.expected[i]
         numerical = self._numerical(i) if forward_right else None
 
-        def fell(rung: str, headline: str, evidence: str = "", wrong: np.ndarray | None = None) -> Verdict:
+        def fell(rung: str, headline: str, wrong: np.ndarray | None = None, entry: Entry | None = None) -> Verdict:
+            evidence = str(entry) if entry else ""
             return Verdict(
-                self.question, name, False, FAILED, rung, headline, evidence, yours, expected, wrong, numerical
+                self.question, name, False, FAILED, rung, headline, evidence, yours, expected, wrong, numerical, entry
             )
 
         title = f"{self.function.name}: {name}"
         if not isinstance(yours, np.ndarray):
-            kind = "None" if yours is None else describe_value(yours)
-            return fell("structure", f"{title} is {kind}; an array is expected.")
+            return fell("structure", f"{title} is {describe_value(yours)}; an array of {expected.dtype} is expected.")
         if yours.shape != expected.shape:
-            return fell("shape", f"{title} has shape {yours.shape}; {expected.shape} is expected.")
+            own = self.key.shapes.get(name, ())
+            got = in_symbols(yours.shape, self.sizes, own)
+            return fell("shape", f"{title} has shape {got}; {as_expected(own, expected.shape)} is expected.")
         if not _dtype_fits(yours, expected, self.question):
             wanted = "float32 or float64" if self.question.single else str(expected.dtype)
             return fell("dtype", f"{title} is of dtype {yours.dtype}; {wanted} is expected.")
         wrong = self._wrong(i, yours, expected)
         wrong &= ~self._at_a_kink(yours)
         if wrong.any():
-            return fell("values", _how_many(title, wrong), _beside(name, yours, expected, numerical, wrong), wrong)
+            return fell(
+                "values", _how_many(title, yours, wrong), wrong, _beside(name, yours, expected, numerical, wrong)
+            )
         if numerical is None and self._numerically_false(i) and forward_right:
             return fell("numerical gradient", f"{title} is not the gradient of your own {self.key.forward.name}.")
         if self._not_linear(i, yours):
@@ -254,7 +281,9 @@ def arrays_of(reply: Reply, function: KeyFunction, key: Key) -> tuple[tuple, str
 
 
 def describe_value(value: Any) -> str:
-    return value.kind if isinstance(value, Opaque) else describe_array(value)
+    if not isinstance(value, Opaque):
+        return describe_array(value)
+    return f"a value of type {value.kind}" if value.kind.isidentifier() else f"an {value.kind}"
 
 
 def _dtype_fits(yours: np.ndarray, expected: np.ndarray, question: Question) -> bool:
@@ -269,13 +298,16 @@ def _dtype_fits(yours: np.ndarray, expected: np.ndarray, question: Question) -> 
     return yours.dtype == expected.dtype
 
 
-def _how_many(title: str, wrong: np.ndarray) -> str:
+def _how_many(title: str, yours: np.ndarray, wrong: np.ndarray) -> str:
+    what = "nan or inf" if not np.isfinite(yours[wrong]).any() else "wrong"
     if wrong.ndim == 0:
-        return f"{title} is wrong."
-    return f"{title} is wrong in {np.count_nonzero(wrong)} of {wrong.size} entries."
+        return f"{title} is {what}."
+    return f"{title} is {what} in {np.count_nonzero(wrong)} of {wrong.size} entries."
 
 
-def _beside(name: str, yours: np.ndarray, expected: np.ndarray, numerical: np.ndarray | None, wrong: np.ndarray) -> str:
+def _beside(
+    name: str, yours: np.ndarray, expected: np.ndarray, numerical: np.ndarray | None, wrong: np.ndarray
+) -> Entry:
     """The first differing entry, the student's beside the numerical gradient or the expected value."""
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
     other, label = (expected, "expected")
@@ -283,7 +315,7 @@ def _beside(name: str, yours: np.ndarray, expected: np.ndarray, numerical: np.nd
         other, label = numerical, "numerical gradient"
     mine, theirs = tell_apart(yours[index], other[index])
     place = f"{name}[{', '.join(map(str, index))}]" if index else name
-    return f"{place}   yours {mine}   {label} {theirs}"
+    return Entry(place, mine, label, theirs)
 
 
 def tell_apart(a: Any, b: Any) -> tuple[str, str]:
@@ -295,35 +327,8 @@ def tell_apart(a: Any, b: Any) -> tuple[str, str]:
     return texts
 
 
-def _stopped(name: str, forward: str, reply: Reply) -> tuple[str, str]:
-    """Headline and evidence for a call that did not return."""
-    problem = reply.problem
-    what = {
-        calls.MISSING: "is not written yet",
-        calls.TIMEOUT: "did not finish",
-        calls.CRASHED: "ended the process it ran in",
-        calls.FORBIDDEN: "did something that is not allowed here",
-        calls.PROTOCOL: "sent something that is no answer",
-        calls.GRADER_ERROR: "could not be run: the autograder broke, not your code",
-        calls.RAISED: f"raised {problem.type}" if problem and problem.type else "raised an exception",
-    }.get(reply.status, "did not return")
-    headline = f"{name} needs your {forward}, which {what}." if reply.where == "forward" else f"{name} {what}."
-    if problem is None or reply.status == calls.MISSING:
-        return headline, ""
-    return headline, problem_text(problem)
-
-
-def problem_text(problem: Problem) -> str:
-    """An exception's message and the student's own line that it came from."""
-    parts = [problem.message.strip()]
-    if problem.frames:
-        last = problem.frames[-1]
-        parts.append(f"{last.label}, line {last.line}: {last.text.strip()}")
-    return "   ".join(part for part in parts if part)
-
-
 def _remarks(
-    key: Key, function: KeyFunction, seen: Observation, reply: Reply, row: Sequence[Verdict], before: Sequence[str]
+    function: KeyFunction, seen: Observation, reply: Reply, row: Sequence[Verdict], before: Sequence[str]
 ) -> list[str]:
     """What is worth telling although it costs nothing; `before` are warnings that the forward has already given."""
     if reply.status != calls.RETURNED:
@@ -339,14 +344,20 @@ def _remarks(
             continue
         if seen.question.single and verdict.yours.dtype == np.float64:
             remarks.append(f"{function.name}: {verdict.array} is float64 although the inputs are float32.")
-        elif key.elementwise and _inaccurate(
-            seen.question, verdict, 1.0 if function is key.forward else seen.question.dout
-        ):
-            remarks.append(
-                f"{function.name}: {verdict.array} loses relative accuracy near 0 or in the tails; "
-                "the absolute error is within rounding."
-            )
     return remarks
+
+
+def _on_accuracy(key: Key, function: KeyFunction, observations: Sequence[Observation], rows: Sequence) -> list[str]:
+    """Of right arrays those that have fewer good digits where they are small; of a wrong one that is no matter."""
+    if not key.elementwise:
+        return []
+    return [
+        f"{function.name}: where {verdict.array} is tiny, near 0 or in the tails, it has fewer correct digits than "
+        "float64 could hold. That costs nothing here."
+        for seen, row in zip(observations, rows, strict=True)
+        for verdict in row
+        if _inaccurate(seen.question, verdict, 1.0 if function is key.forward else seen.question.dout)
+    ]
 
 
 def _inaccurate(question: Question, verdict: Verdict, unit: Any) -> bool:

@@ -11,10 +11,12 @@ import random
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from .calls import Call, Definition, Reply, Source
+from .calls import LIVE, Call, Definition, Frame, Reply, Source
 from .sandbox.calling import Caller, Sink, Warnings
 from .sandbox.problems import clean
 from .sandbox.program import Program, is_stub, world
@@ -33,7 +35,7 @@ class LocalSession:
         self._functions = _Live(namespace)
         names = names or [name for name, value in namespace.items() if callable(value) and not name.startswith("_")]
         self.definitions = {
-            name: Definition(name, callable(namespace.get(name)), untouched=is_stub(namespace.get(name)))
+            name: Definition(name, callable(namespace.get(name)), LIVE, untouched=is_stub(namespace.get(name)))
             for name in names
         }
         self._caller = Caller(self._functions, _NotebookLabels(), Warnings())
@@ -72,7 +74,7 @@ class LocalSession:
 
     def _one(self, call: Call) -> Reply:
         fields = self._caller.call(call.function, tuple(call.args), call.forward, call.dout, call.pair, call.max_bytes)
-        return make_reply(fields)
+        return _with_cells(make_reply(fields))
 
     @contextlib.contextmanager
     def _quietly(self) -> Iterator[None]:
@@ -95,6 +97,23 @@ class LocalSession:
 
     def __exit__(self, *error) -> None:
         self.close()
+
+
+def _with_cells(reply: Reply) -> Reply:
+    """The reply with its traceback's lines placed as the notebook shows them, "cell In[7]", not in temporary files."""
+    if reply.problem is None or not reply.problem.frames:
+        return reply
+    frames = tuple(replace(frame, label=_place(frame)) for frame in reply.problem.frames)
+    return replace(reply, problem=replace(reply.problem, frames=frames))
+
+
+def _place(frame: Frame) -> str:
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    named = getattr(getattr(shell, "compile", None), "format_code_name", lambda name: None)(frame.label)
+    if named:
+        return " ".join(named).replace("Cell ", "cell ")
+    path = Path(frame.label)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
 
 
 class _Live:

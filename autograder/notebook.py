@@ -15,7 +15,8 @@ from pathlib import Path
 from autograder.assess import report_on
 from autograder.local import LocalSession
 from autograder.public_keys import key_of, read_keys
-from autograder.render import to_html, to_text
+from autograder.render_html import to_html
+from autograder.render_text import to_text
 from autograder.report import PASSED, FunctionReport
 
 
@@ -30,10 +31,14 @@ class Shown:
         self.report, self.hints = report, hints
 
     def __repr__(self) -> str:
-        return to_text(self.report, hints=self.hints, public=True)
+        return to_text(self.report, hints=self.hints, public=True, more=self._more)
 
     def _repr_html_(self) -> str:
-        return to_html(self.report, hints=self.hints, public=True)
+        return to_html(self.report, hints=self.hints, public=True, more=self._more)
+
+    @property
+    def _more(self) -> str:
+        return f'check("{self.report.name}", hints={self.hints + 1})'
 
 
 def check(name: str, hints: int = 1) -> float:

@@ -70,6 +70,7 @@ def public_key(exercise: Exercise) -> dict:
         "assignment": key.assignment,
         "pair": key.pair,
         "elementwise": key.elementwise,
+        "shapes": {name: list(symbols) for name, symbols in key.shapes.items()},
         "functions": [
             {
                 "name": f.name,
@@ -147,6 +148,7 @@ def read_public_key(data: dict) -> Key:
         elementwise=data["elementwise"],
         functions=tuple(functions),
         questions=questions,
+        shapes={name: tuple(symbols) for name, symbols in data.get("shapes", {}).items()},
     )
 
 

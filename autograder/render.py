@@ -1,21 +1,19 @@
-"""Shows a report: as text for a terminal, as HTML for a notebook or a feedback page, as a dict for results.json.
+"""What of a report is shown, in which order, and to whom; and a report as a dict for results.json.
 
-Whatever came from a student (messages, lines of code) is made inert here: control and bidirectional characters are
-replaced, lengths capped, HTML escaped. For students, what is hidden is described and never printed.
+Text is made of it in `render_text`, HTML in `render_html`. Whatever came from a student (messages, lines of code) is
+made inert here: control and bidirectional characters are replaced, lengths capped. For students, what is hidden is
+described and never printed.
 """
 
 from __future__ import annotations
 
-import html
-import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from autograder.report import PASSED, Finding, FunctionReport, SubmissionReport
+from autograder.report import BLOCKED, Finding, FunctionReport, SubmissionReport
 
 Audience = Literal["student", "instructor"]
-WIDTH = 80
 TEXT_CAP = 600
 
 
@@ -53,15 +51,33 @@ def with_ideas(failures: Sequence[Finding]) -> Iterator[tuple[Finding, bool]]:
         yield finding, following is None or (following.idea, following.hint) != (finding.idea, finding.hint)
 
 
-def details(finding: Finding, audience: Audience, hints: int, idea: bool) -> Iterator[tuple[str, str]]:
-    """(kind, text) of the lines below a headline: the evidence, then, where wanted, the idea and hints."""
+def parts_of(finding: Finding, audience: Audience, hints: int, idea: bool) -> Iterator[tuple[str, Any]]:
+    """(kind, content) of what stands below a headline, in order; what is hidden is described, never shown.
+
+    Kinds and contents: "hidden", "evidence", "help", "idea" and "hint" are texts, "case" is (name, reason), "entry" an
+    `Entry`, "trace" a list of (where, line), "picture" a `Picture` and whether the headline says the same. The idea and
+    hints only where they are wanted.
+    """
     if finding.hidden and audience == "student":
         similar = f" Try a similar one: {finding.similar}" if finding.similar else ""
-        yield "evidence", f'hidden case "{finding.case}": {finding.reason}.{similar}'
-    elif finding.case:
-        yield "evidence", f'case "{finding.case}"   {inert(finding.evidence)}'.rstrip()
-    elif finding.evidence:
-        yield "evidence", inert(finding.evidence)
+        yield "hidden", f'hidden case "{finding.case}": {finding.reason}.{similar}'
+        if finding.trace:
+            yield "trace", [(inert(where), inert(line)) for where, line in finding.trace]
+    else:
+        if finding.case and finding.kind != BLOCKED:
+            yield "case", (finding.case, finding.reason)
+        if finding.trace:
+            yield "trace", [(inert(where), inert(line)) for where, line in finding.trace]
+        if finding.entry is not None:
+            yield "entry", finding.entry
+        elif finding.raised:
+            yield "evidence", inert(finding.raised)
+        elif finding.evidence:
+            yield "evidence", inert(finding.evidence)
+        if finding.picture is not None:
+            yield "picture", (finding.picture, finding.picture.words.rstrip(".") in finding.headline)
+        if finding.help:
+            yield "help", inert(finding.help)
     if not idea:
         return
     if finding.idea:
@@ -70,137 +86,18 @@ def details(finding: Finding, audience: Audience, hints: int, idea: bool) -> Ite
         yield "hint", inert(hint)
 
 
-# Text -----------------------------------------------------------------------------------------------------------------
-
-
-def to_text(
-    report: FunctionReport, *, audience: Audience = "student", hints: int = 1, public: bool = False, width: int = WIDTH
-) -> str:
-    """One function's report as plain text of at most `width` columns; `public` where only public checks ran."""
-    passed, total = report.checks
-    score = "" if public else points(report)
-    if report.status == PASSED and not report.flagged:
-        lines = [_spread(f"{report.name}: passed.", score, width)]
-    else:
-        lines = []
-        for finding, idea in with_ideas(shown_failures(report)):
-            lines += _spread(inert(finding.headline, 300), score, width).split("\n")
-            score = ""
-            for _, text in details(finding, audience, hints, idea):
-                lines += _wrapped(text, width)
-    if public:
-        lines += _wrapped(public_line(passed, total), width)
-    elif report.status != PASSED:
-        lines += _wrapped(f"{passed} of {total} checks passed.", width)
-    if reached := reached_line(report):
-        lines += _wrapped(reached, width)
-    for remark in (report.flagged, *report.remarks):
-        if remark:
-            lines += _wrapped(f"Remark: {inert(remark)}", width)
-    return "\n".join(lines)
+def hints_left(report: FunctionReport, hints: int) -> bool:
+    """Whether there are more hints to ask for."""
+    shown = [f for f, idea in with_ideas(shown_failures(report)) if idea]
+    return max((len([h for h in (f.hint, *f.more_hints) if h]) - hints for f in shown), default=0) > 0
 
 
 def reached_line(report: FunctionReport) -> str:
-    """What the first failing array had right, and what was not looked at any more."""
-    parts = [f"Passed: {report.reached}."] if report.reached else []
+    """What is right although something failed, and what was not looked at any more."""
+    parts = [f"Right: {report.reached}."] if report.reached else []
     if report.not_reached:
         parts.append(f"Not reached: {', '.join(report.not_reached)}.")
     return "   ".join(parts)
-
-
-def public_line(passed: int, total: int) -> str:
-    return f"public checks {passed} of {total}; hidden checks decide the points"
-
-
-def _spread(left: str, right: str, width: int) -> str:
-    if not right:
-        return textwrap.fill(left, width)
-    if len(left) + len(right) + 2 <= width:
-        return left + right.rjust(width - len(left))
-    return textwrap.fill(left, width) + "\n" + right.rjust(width)
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(
-        text, width, initial_indent="  ", subsequent_indent="  ", drop_whitespace=True, break_on_hyphens=False
-    )
-
-
-# HTML -----------------------------------------------------------------------------------------------------------------
-
-# Colours are those of the page (currentColor, transparent greys), so that light and dark both work without a script.
-_BOX = "border-left:4px solid {edge};padding:.4em .9em;margin:.3em 0;font-family:inherit;line-height:1.45"
-_EDGES = {PASSED: "#009E73", "partial": "#E69F00"}
-_OTHER_EDGE = "#D55E00"
-_CODE = (
-    "font-family:monospace;background:rgba(128,128,128,.14);padding:.05em .35em;border-radius:3px;white-space:pre-wrap"
-)
-_WORDS = {PASSED: "passed", "partial": "partly right"}
-
-
-def to_html(report: FunctionReport, *, audience: Audience = "student", hints: int = 1, public: bool = False) -> str:
-    """One function's report as a self-contained piece of HTML: no script, no link, readable without colour."""
-    passed, total = report.checks
-    good = report.status == PASSED
-    edge = _EDGES.get(report.status, _OTHER_EDGE)
-    mark = "✓" if good else "✗"
-    word = _WORDS.get(report.status, report.status.replace("_", " "))
-    score = public_line(passed, total) if public else points(report)
-    parts = [
-        f'<div role="group" aria-label="{_esc(report.name)}: {_esc(word)}" style="{_BOX.format(edge=edge)}">',
-        '<div style="display:flex;flex-wrap:wrap;gap:.2em 1.5em;justify-content:space-between">',
-        f'<strong><span aria-hidden="true">{mark}</span> {_esc(report.name)}: {_esc(word)}</strong>'
-        f"<span>{_esc(score)}</span></div>",
-    ]
-    if not good or report.flagged:
-        for finding, idea in with_ideas(shown_failures(report)):
-            parts.append(f'<div style="margin-top:.4em"><strong>{_esc(inert(finding.headline, 300))}</strong></div>')
-            parts += [_detail_html(kind, text) for kind, text in details(finding, audience, hints, idea)]
-            if finding.picture and not (finding.hidden and audience == "student"):
-                parts.append(_picture_html(finding))
-    footer = []
-    if not public and not good:
-        footer.append(f"{passed} of {total} checks passed.")
-    if reached := reached_line(report):
-        footer.append(reached)
-    footer += [f"Remark: {inert(r)}" for r in (report.flagged, *report.remarks) if r]
-    parts += [f'<div style="opacity:.8;font-size:.92em">{_esc(line)}</div>' for line in footer]
-    return "\n".join([*parts, "</div>"])
-
-
-def _detail_html(kind: str, text: str) -> str:
-    if kind == "evidence":
-        return f'<div><code style="{_CODE}">{_esc(text)}</code></div>'
-    if kind == "hint":
-        return f'<div style="font-style:italic">{_esc(text)}</div>'
-    return f"<div>{_esc(text)}</div>"
-
-
-def _picture_html(finding: Finding) -> str:
-    """Which entries are wrong, one square each: a cross marks a wrong one, so that colour is not the only sign."""
-    rows, columns = len(finding.picture), len(finding.picture[0])
-    size = 14
-    wrong = sum(map(sum, finding.picture))
-    cells = []
-    for i, row in enumerate(finding.picture):
-        for j, bad in enumerate(row):
-            x, y = j * size, i * size
-            fill = _OTHER_EDGE if bad else "rgba(128,128,128,.25)"
-            cells.append(f'<rect x="{x + 1}" y="{y + 1}" width="{size - 2}" height="{size - 2}" fill="{fill}"/>')
-            if bad:
-                cells.append(
-                    f'<path d="M{x + 4} {y + 4}l{size - 8} {size - 8}m0 {8 - size}l{8 - size} {size - 8}" '
-                    'stroke="#fff" stroke-width="1.5"/>'
-                )
-    label = f"{wrong} of {rows * columns} entries of {finding.array} are wrong, marked by crosses"
-    return (
-        f'<svg role="img" aria-label="{_esc(label)}" width="{columns * size}" height="{rows * size}" '
-        f'style="margin:.3em 0;display:block">{"".join(cells)}</svg>'
-    )
-
-
-def _esc(text: str) -> str:
-    return html.escape(text, quote=True)
 
 
 # dict -----------------------------------------------------------------------------------------------------------------
@@ -236,6 +133,7 @@ def _function_dict(report: FunctionReport) -> dict:
                 "headline": inert(f.headline),
                 "evidence": inert(f.evidence),
                 "idea": inert(f.idea),
+                "help": inert(f.help),
                 "hint": f.hint,
                 "hidden": f.hidden,
                 "reason": f.reason,

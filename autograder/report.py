@@ -12,18 +12,57 @@ PASSED, PARTIAL, FAILED, BLOCKED = "passed", "partial", "failed", "blocked"
 
 
 @dataclass(frozen=True)
+class Entry:
+    """One entry of an array, "dw[0, 0]": the student's value, and what the label says it is compared with.
+
+    The two are texts, with as many digits as tell them apart.
+    """
+
+    place: str
+    yours: str
+    label: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.place}   yours {self.yours}   {self.label} {self.value}"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Which entries of an array are wrong, laid out in rows.
+
+    marks: a string for each row, in it one character an entry: "." right, "x" wrong, "0" wrongly 0, "?" nan or inf.
+    heat: how far each is off, from 0 to 1 of the largest error.
+    words: the same in a sentence, for whoever does not see it.
+    axes: what rows and columns are called, "" where they have no name.
+    block: how many rows and columns of the array one mark stands for.
+    """
+
+    array: str
+    marks: tuple[str, ...]
+    heat: tuple[tuple[float, ...], ...]
+    words: str
+    axes: tuple[str, str] = ("", "")
+    block: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
 class Finding:
     """One judgement: one array on one case.
 
     kind: "passed", or what went wrong, in the words of results.json's status.
     headline: what and where, one sentence.
-    evidence: the student's value beside the numerical gradient or the expected value.
+    evidence: the student's value beside the numerical gradient or the expected value, or an exception's message.
+    entry: the same as data, for an array with a wrong entry.
+    raised: an exception's type and message.
+    trace: (where, the line itself) of the student's own lines that led to it, the innermost last.
+    help: what such an exception or such an end usually means, one sentence.
     idea: the named mistake, one sentence, where it is recognised.
     hint: one question or pointer that leads on.
     more_hints: further hints, from asking to pointing, shown only when asked for.
     hidden: True where the case's inputs are not for students: then headline and hint may be shown, evidence not.
     similar: an input of the same kind that a student can try instead.
-    picture: rows of True where an entry is wrong, for a small picture, or empty.
+    picture: which entries are wrong, where a picture helps.
     """
 
     case: str
@@ -38,7 +77,11 @@ class Finding:
     hidden: bool = False
     reason: str = ""
     similar: str = ""
-    picture: tuple[tuple[bool, ...], ...] = ()
+    entry: Entry | None = None
+    raised: str = ""
+    trace: tuple[tuple[str, str], ...] = ()
+    help: str = ""
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +90,8 @@ class FunctionReport:
 
     status: as in results.json.
     diagnosis: misconception ids, most certain first.
-    reached: what the first failing array had right: "one array, shape (4, 3), float64".
-    not_reached: checks that this failure left open, in words.
+    reached: what is right, in words: "dx, dw", "db's shape and dtype".
+    not_reached: checks that the first failure left open, in words.
     flagged: a sentence where a human has to decide (the score is provisional), else "".
     """
 

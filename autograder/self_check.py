@@ -9,7 +9,8 @@ from autograder.answer_key import Key
 from autograder.assess import report_on
 from autograder.calls import Limits, Session
 from autograder.public_keys import key_of, read_keys
-from autograder.render import points_text, to_text
+from autograder.render import points_text
+from autograder.render_text import to_text
 from autograder.report import PASSED, FunctionReport
 from autograder.sandbox import Sandbox
 from autograder.submission import Submission, guess_assignment, read_submission

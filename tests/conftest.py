@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from autograder.answer_key import full_key
@@ -31,6 +32,10 @@ Cells = Mapping[str, str]
 
 # nbgrader starts `alembic` by name: where the environment is not activated, its folder is not on the path.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="write golden files anew; then review the difference")
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +96,10 @@ def check_exercise(catalogue: Catalogue, box: Sandbox) -> Callable[..., list[Fun
             return report_on(full_key(exercise, SECRET), session)
 
     return run
+
+
+@pytest.fixture
+def rng_arrays() -> Callable[..., list[np.ndarray]]:
+    """Arrays of standard normal numbers, of the shapes asked for."""
+    rng = np.random.default_rng(0)
+    return lambda *shapes: [rng.standard_normal(shape) for shape in shapes]

@@ -53,7 +53,7 @@ def session(tmp_path_factory) -> dict[str, list]:
 
 def test_a_right_function_shows_that_public_checks_passed(session):
     """The report says that public checks passed, and that hidden ones decide; the cell's value is a float."""
-    assert "public checks 4 of 4; hidden checks decide the points" in text_of(session["right"])
+    assert "public checks passed, 4 of 4. Hidden checks decide the points." in text_of(session["right"])
     assert "2.0" in text_of(session["right"])
     assert text_of(session["float"]).endswith("float")
 
@@ -131,7 +131,7 @@ def test_check_in_a_plain_script(catalogue, tmp_path):
     env = {k: v for k, v in os.environ.items() if k != "NBGRADER_EXECUTION"} | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "work.py"], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.stderr == ""
-    assert done.stdout.splitlines()[0] == "affine_backward: passed."
+    assert done.stdout.splitlines()[0] == "affine_backward: public checks passed, 12 of 12. Hidden checks decide the"
     assert done.stdout.splitlines()[-1] == "3.0"
 
 

@@ -314,7 +314,7 @@ def test_check_on_files(solved, capsys):
     """`autograder check` passes a right file with exit code 0, and says that hidden checks decide."""
     assert main(["check", str(solved)]) == 0
     text = capsys.readouterr().out
-    assert "hidden checks decide the points" in text
+    assert "Hidden checks decide the points" in text
     assert "6 of 6 functions pass the public checks" in text
 
 

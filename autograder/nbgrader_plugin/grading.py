@@ -37,7 +37,9 @@ from autograder.nbgrader_plugin.history import History
 from autograder.nbgrader_plugin.intake import read_plain, take_every_submission
 from autograder.nbgrader_plugin.workers import share_out
 from autograder.release import answer_stubs
-from autograder.render import inert, to_html, to_text
+from autograder.render import inert
+from autograder.render_html import to_html
+from autograder.render_text import to_text
 from autograder.report import FunctionReport, SubmissionReport
 from autograder.secret import course_secret
 from autograder.submission import Submission, read_submission
