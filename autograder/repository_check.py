@@ -21,7 +21,8 @@ from autograder.formats.reading import failed, is_public, not_begun
 from autograder.locate import located
 from autograder.public_keys import read_keys
 from autograder.publish import Wanted, publish
-from autograder.render import points_text, to_dict, to_text
+from autograder.render import points_text, to_dict
+from autograder.render_text import to_text
 from autograder.report import PASSED, FunctionReport, SubmissionReport
 from autograder.results import SCHEMA, write_text
 from autograder.sandbox import Sandbox
