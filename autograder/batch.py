@@ -1,37 +1,56 @@
-"""Grades a class: many submissions, in the order given, on one or several processes.
+"""Grades many submissions, on one process or several: each holds one warm `Grader`.
 
-Each worker process holds one warm `Grader`. It is handed a submission's path and the seeds of that student's hidden
-inputs, never the course secret.
+A worker is handed a submission's path and the seeds of that student's hidden inputs, never the course secret.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from autograder.calls import Limits
+from autograder.calls import GRADER_ERROR, Limits
 from autograder.catalogue import Catalogue, load_catalogue
-from autograder.grading import Grader
+from autograder.grading import Grader, nothing_graded
+from autograder.processes import on_processes
 from autograder.report import SubmissionReport
 from autograder.secret import seed_for
-from autograder.submission import Submission, read_submission
+from autograder.submission import Handed, Submission, read_handed, submission_of
 
 
 @dataclass(frozen=True)
 class Job:
-    """One submission to grade: where it is, whose it is, and the seed of each exercise's hidden inputs."""
+    """One submission to grade: where it is, whose it is, and the seed of each exercise's hidden inputs.
+
+    only: the exercises to grade of the submission with this `digest`; None for all.
+    """
 
     student: str
     path: Path
     seeds: dict[str, bytes]
+    digest: str = ""
+    only: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a worker needs to know to grade: where the solutions are, and how."""
+
+    solutions: Path
+    assignment: str
+    confine: str = "full"
+    limits: Limits | None = None
 
 
 def jobs_for(entries: Sequence[tuple[str, Path]], catalogue: Catalogue, assignment: str, secret: bytes) -> list[Job]:
-    exercises = [e.name for e in catalogue.exercises(assignment)]
-    return [Job(s, path, {e: seed_for(secret, s, e) for e in exercises}) for s, path in entries]
+    names = [e.name for e in catalogue.exercises(assignment)]
+    return [Job(student, path, seeds_for(names, secret, student)) for student, path in entries]
+
+
+def seeds_for(exercises: Sequence[str], secret: bytes, student: str) -> dict[str, bytes]:
+    return {e: seed_for(secret, student, e) for e in exercises}
 
 
 def grade_all(
@@ -42,69 +61,78 @@ def grade_all(
     workers: int = 1,
     confine: str = "full",
     limits: Limits | None = None,
-    done: Callable[[SubmissionReport], None] = lambda report: None,
 ) -> list[SubmissionReport]:
-    """A report for each job, in order; `done` hears of each as it is finished."""
-    reports = []
-    for report in _graded(jobs, catalogue, assignment, workers, confine, limits):
-        reports.append(report)
-        done(report)
-    return reports
+    """A report for each job, in order."""
+    course = Course(catalogue.folder, assignment, confine, limits)
+    reports = dict(grade_each(jobs, course, workers=workers))
+    return [reports[number] for number in range(len(jobs))]
 
 
-def _graded(
-    jobs: Sequence[Job], catalogue: Catalogue, assignment: str, workers: int, confine: str, limits: Limits | None
-) -> Iterator[SubmissionReport]:
+def grade_each(
+    jobs: Sequence[Job],
+    course: Course,
+    *,
+    workers: int = 1,
+    finish: Callable[[SubmissionReport], Any] | None = None,
+) -> Iterator[tuple[int, Any]]:
+    """(number of the job, `finish(report)`) as each is finished.
+
+    Args:
+        finish: what the worker makes of a report before it sends it; a function that other processes can import.
+    """
     workers = min(workers, len(jobs))
     if workers <= 1:
-        with _Worker(catalogue, assignment, confine, limits) as worker:
-            yield from map(worker.grade, jobs)
-        return
-    # Spawned, not forked: a forked worker would inherit the secret.
-    with ProcessPoolExecutor(
-        workers, get_context("spawn"), _start_worker, (catalogue.folder, assignment, confine, limits)
-    ) as pool:
-        yield from pool.map(_grade_in_worker, jobs, chunksize=max(1, min(16, len(jobs) // (4 * workers))))
+        with Worker(load_catalogue(course.solutions), course, finish) as worker:
+            yield from ((number, worker(job)) for number, job in enumerate(jobs))
+    else:
+        yield from on_processes(jobs, partial(_worker, course, finish), workers, partial(lost, course, finish))
 
 
-class _Worker:
+def _worker(course: Course, finish: Callable | None) -> Worker:
+    return Worker(load_catalogue(course.solutions), course, finish)
+
+
+def lost(course: Course, finish: Callable | None, job: Job) -> Any:
+    """What stands for a submission whose grader was killed again and again: no fault of the student's."""
+    exercises = load_catalogue(course.solutions).exercises(course.assignment)
+    sentence = "The autograder broke, not your code: its process was ended from outside, more than once."
+    functions = nothing_graded(exercises, GRADER_ERROR, sentence)
+    report = SubmissionReport(job.student, str(job.path), job.digest, course.assignment, tuple(functions))
+    return finish(report) if finish else report
+
+
+class Worker:
     """A warm grader that takes its seeds from the job."""
 
-    def __init__(self, catalogue: Catalogue, assignment: str, confine: str, limits: Limits | None):
+    def __init__(self, catalogue: Catalogue, course: Course, finish: Callable | None = None):
         self.seeds: dict[str, bytes] = {}
-        self.assignment = assignment
+        self.assignment, self.finish = course.assignment, finish
         self.grader = Grader(
             catalogue,
-            assignment,
+            course.assignment,
             secret=lambda student, exercise: self.seeds[exercise],
-            limits=limits,
-            confine=confine,
+            limits=course.limits,
+            confine=course.confine,
         )
 
-    def __enter__(self) -> _Worker:
+    def __enter__(self) -> Worker:
         self.grader.__enter__()
         return self
 
     def __exit__(self, *exc) -> None:
         self.grader.__exit__(*exc)
 
-    def grade(self, job: Job) -> SubmissionReport:
+    def __call__(self, job: Job, handed: Handed | None = None) -> Any:
+        """Grades a job; `handed` where the files came with it and need not be read."""
+        report = self.grade(job, handed)
+        return self.finish(report) if self.finish else report
+
+    def grade(self, job: Job, handed: Handed | None) -> SubmissionReport:
         self.seeds = job.seeds
         try:
-            submission = read_submission(job.path, student=job.student, assignment=self.assignment)
+            handed = handed or read_handed(job.path)
         except OSError as error:  # closed, or gone since it was found: in a class that is one student's trouble
-            submission = Submission(job.student, str(job.path), "", (), problem=str(error))
-        return self.grader.grade(submission)
-
-
-_worker: _Worker | None = None  # of this process, in a pool
-
-
-def _start_worker(folder: Path, assignment: str, confine: str, limits: Limits | None) -> None:
-    global _worker
-    _worker = _Worker(load_catalogue(folder), assignment, confine, limits)
-    _worker.__enter__()
-
-
-def _grade_in_worker(job: Job) -> SubmissionReport:
-    return _worker.grade(job)
+            return self.grader.grade(Submission(job.student, str(job.path), "", (), problem=str(error)))
+        submission = submission_of(handed, student=job.student, path=str(job.path), assignment=self.assignment)
+        unchanged = job.digest == submission.digest
+        return self.grader.grade(submission, only=job.only if unchanged else None)

@@ -61,6 +61,15 @@ class Catalogue:
             digest.update(layer.path.name.encode() + b"\0" + layer.text.encode() + b"\0")
         return digest.hexdigest()[:16]
 
+    def digests(self, assignment: str) -> dict[str, str]:
+        """By the exercise's name, what changes whenever the file that describes it does."""
+        return {
+            e.name: hashlib.sha256(f"{e.name}\0{layer.text}".encode()).hexdigest()[:16]
+            for layer in self.layers
+            for e in layer.exercises
+            if e.assignment == assignment
+        }
+
     def exercise_of(self, name: str) -> Exercise:
         """The exercise called `name`, or the one that holds the function of that name."""
         for exercise in self.exercises():

@@ -1,23 +1,31 @@
-"""One run of `autograder grade`: from paths on the command line to results.json and a table."""
+"""One run of `autograder grade`: from paths on the command line to results.json and a table.
+
+What was graded before is taken from the results folder (`cache`); the rest is graded and kept as it is finished, so
+that a run that was stopped, however, goes on where it was. results.json is written at the end, whole.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.batch import grade_all, jobs_for
-from autograder.catalogue import load_catalogue
+from autograder.batch import Course, Job, grade_each, seeds_for
+from autograder.cache import Cache, address, check_kept, grader_identity
+from autograder.catalogue import Catalogue, load_catalogue
+from autograder.changes import before, changed_rows, tell_changes
 from autograder.errors import BadInput
+from autograder.pieces import Graded, graded, outline, shares_trouble, whole
+from autograder.progress import progress
 from autograder.render import class_table
 from autograder.report import SubmissionReport
-from autograder.results import read_results, results, write_json
+from autograder.results import FILE, full_disk, head_of, no_room, read_head, refuse_others, write_results
 from autograder.sandbox.doctor import examine
 from autograder.secret import course_secret, fingerprint
-from autograder.submission import find_submissions, guess_assignment
+from autograder.submission import find_submissions, guess_assignment, read_handed
 
 
 @dataclass(frozen=True)
@@ -31,14 +39,24 @@ class ClassRun:
     student: str | None = None
     jobs: int = 1
     confine: str = "full"
+    fresh: bool = False
+
+
+class Stopped(KeyboardInterrupt):
+    """Somebody pressed Ctrl-C; the message says what is kept."""
 
 
 def grade_class(run: ClassRun, *, tell: Callable[[str], None]) -> list[SubmissionReport]:
     """Grades everything, writes `out/results.json` and tells the table.
 
+    Returns:
+        the reports in order, without their findings; those are in results.json.
     Raises:
-        ValueError, OSError: bad input; the message is one line that says what to do, and nothing was written.
+        BadInput, ValueError, OSError: the message is one line that says what to do. Bad input is found before anything
+            is written; where a disk is full, what was graded is kept.
+        Stopped: on Ctrl-C; what was graded is kept.
     """
+    start = time.perf_counter()
     catalogue = load_catalogue(run.solutions)
     for path in run.submissions:
         if not path.exists():
@@ -49,20 +67,118 @@ def grade_class(run: ClassRun, *, tell: Callable[[str], None]) -> list[Submissio
     entries = _entries(run, assignment)
     secret = course_secret(run.solutions)
     _check_out(run.out, assignment, fingerprint(secret))
+    earlier = before(run.out)
     level = _protection(run.confine)
-    jobs = jobs_for(entries, catalogue, assignment, secret)
-    start = time.perf_counter()
-    with _progress(len(jobs)) as advance:
-        reports = grade_all(jobs, catalogue, assignment, workers=run.jobs, confine=run.confine, done=advance)
-    record = results(
-        assignment, reports, key="full", sandbox=level, secret=fingerprint(secret), exercises=catalogue.digest
-    )
-    run.out.mkdir(parents=True, exist_ok=True)
-    write_json(run.out / "results.json", record)
+    try:
+        with Cache(run.out, assignment=assignment, secret=fingerprint(secret)) as cache:
+            class_ = _Class(run, catalogue, assignment, secret, cache)
+            reports = class_.graded(entries, level)
+        rows = changed_rows(earlier, reports, catalogue.digests(assignment))
+        tell_changes(rows, run.out, tell)
+    except OSError as error:
+        if no_room(error):
+            raise BadInput(full_disk(run.out)) from error
+        raise
     tell(class_table(reports))
-    seconds = time.perf_counter() - start
-    tell(f"{len(reports)} submissions graded in {seconds:.1f} s: {run.out / 'results.json'}")
+    tell(f"{class_.told(len(reports))} in {time.perf_counter() - start:.1f} s: {run.out / FILE}")
     return reports
+
+
+class _Class:
+    """The submissions of a run on their way into the cache, and from there into results.json."""
+
+    def __init__(self, run: ClassRun, catalogue: Catalogue, assignment: str, secret: bytes, cache: Cache):
+        self.run, self.catalogue, self.assignment, self.secret, self.cache = run, catalogue, assignment, secret, cache
+        self.exercises = catalogue.digests(assignment)
+        self.digests: dict[str, str] = {}
+        self.unkept: dict[str, Graded] = {}  # what the grader broke over, or what could not be read
+        self.anew = 0
+
+    def graded(self, entries: list[tuple[str, Path]], level: str) -> list[SubmissionReport]:
+        jobs = [job for student, path in entries if (job := self._job(student, path)) is not None]
+        self.anew = len(jobs)
+        done = 0
+        try:
+            with progress(len(entries), before=len(entries) - len(jobs)) as advance:
+                course = Course(self.run.solutions, self.assignment, self.run.confine)
+                for number, result in grade_each(jobs, course, workers=self.run.jobs, finish=graded):
+                    self._keep(jobs[number], result)
+                    done += 1
+                    advance()
+        except KeyboardInterrupt:
+            kept = len(entries) - len(jobs) + done
+            raise Stopped(f"stopped; {kept} of {len(entries)} are graded and kept, start again to go on") from None
+        head = head_of(
+            self.assignment,
+            key="full",
+            sandbox=level,
+            secret=fingerprint(self.secret),
+            exercises=self.catalogue.digest,
+            by_exercise=self.exercises,
+            identity=grader_identity(),
+        )
+        reports: list[SubmissionReport] = []
+        write_results(self.run.out / FILE, head, self._records(entries, reports))
+        used = {place for student, _ in entries for place in self._places(student).values()}
+        self.cache.tidy(used)
+        return reports
+
+    def told(self, count: int) -> str:
+        """How many were graded, in words."""
+        if self.anew == count:
+            return f"{count} submissions graded"
+        return f"{count} submissions, {self.anew} of them graded anew and the others known from before,"
+
+    def _places(self, student: str) -> dict[str, str]:
+        """Where each exercise of a student's submission is kept, by the exercise's name."""
+        return {
+            exercise: address(
+                assignment=self.assignment,
+                student=student,
+                submission=self.digests[student],
+                exercise=exercise,
+                digest=digest,
+                secret=fingerprint(self.secret),
+                confine=self.run.confine,
+            )
+            for exercise, digest in self.exercises.items()
+        }
+
+    def _job(self, student: str, path: Path) -> Job | None:
+        """What is to be graded of a submission; None where everything is known."""
+        try:
+            digest = read_handed(path).digest
+        except OSError:
+            digest = ""  # the report will say why
+        self.digests[student] = digest
+        places = self._places(student)
+        missing = {e for e, place in places.items() if self.run.fresh or not digest or place not in self.cache}
+        known = [piece for e in places if e not in missing and (piece := self.cache.get(places[e])) is not None]
+        if not missing and len(known) == len(places):
+            return None
+        together = len(known) + len(missing) < len(places) or shares_trouble(known)
+        only = None if together or not known else frozenset(missing)
+        return Job(student, path, seeds_for(list(self.exercises), self.secret, student), digest, only)
+
+    def _keep(self, job: Job, result: Graded) -> None:
+        self.digests[job.student] = result.digest
+        if result.broken or not result.digest:
+            self.unkept[job.student] = result
+        else:
+            places = self._places(job.student)
+            self.cache.put({places[exercise]: text for exercise, text in result.pieces.items()})
+
+    def _records(self, entries: list[tuple[str, Path]], reports: list[SubmissionReport]) -> Iterator[dict]:
+        """What results.json says of each submission; an outline of each is added to `reports`."""
+        for student, path in entries:
+            places = self._places(student)
+            fallen = self.unkept[student].pieces if student in self.unkept else {}
+            pieces = {e: json.loads(fallen[e]) if e in fallen else self.cache.get(p) for e, p in places.items()}
+            if None in pieces.values():
+                raise BadInput(f"{self.cache.path} was damaged while it was in use; start again to go on")
+            record = whole(student, str(path), self.digests[student], pieces)
+            reports.append(outline(record, self.assignment))
+            yield record
 
 
 def _protection(confine: str) -> str:
@@ -97,43 +213,12 @@ def _entries(run: ClassRun, assignment: str) -> list[tuple[str, Path]]:
 
 def _check_out(out: Path, assignment: str, secret: str) -> None:
     """Refuses, before any work is done, a folder that results cannot be written to or that holds other results."""
-    there = read_results(out / "results.json") if out.exists() else None
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is not a folder; choose another --out")
+    there = read_head(out / FILE)
     parent = next(p for p in (out, *out.resolve().parents) if p.exists())
     if not os.access(parent, os.W_OK | os.X_OK):
         raise ValueError(f"{parent} cannot be written to; choose another --out")
-    if there is None:
-        return
-    if there["assignment"] != assignment:
-        raise ValueError(f"{out} holds the results of {there['assignment']}; choose another --out for {assignment}")
-    if there["grader"]["secret"] != secret:
-        raise ValueError(
-            f"{out} was graded with another course secret ({there['grader']['secret']}, yours is {secret}): hidden "
-            "inputs would differ; import that secret, or choose another --out"
-        )
-
-
-class _progress:
-    """A progress bar on a terminal (with rich, where installed); silent where nobody watches."""
-
-    def __init__(self, total: int):
-        self.total, self.bar = total, None
-
-    def __enter__(self) -> Callable[[SubmissionReport], None]:
-        if sys.stderr.isatty() and self.total > 1:
-            try:
-                from rich.console import Console
-                from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-            except ImportError:
-                return lambda report: None
-            columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-            self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            task = self.bar.add_task("grading", total=self.total)
-            self.bar.start()
-            return lambda report: self.bar.advance(task)
-        return lambda report: None
-
-    def __exit__(self, *exc) -> None:
-        if self.bar is not None:
-            self.bar.stop()
+    if there is not None:
+        refuse_others(out, there["assignment"], there["grader"].get("secret", ""), assignment, secret)
+    check_kept(out, assignment=assignment, secret=secret)

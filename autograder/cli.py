@@ -25,8 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nobody to tell
         return 1
-    except KeyboardInterrupt:
-        print("autograder: stopped", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(f"autograder: {stopped or 'stopped'}", file=sys.stderr)
         return 130
     except BadInput as error:
         print(f"autograder: {' '.join(str(error).split())}", file=sys.stderr)
@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     _format_option(grade)
     grade.add_argument("--gradebook", type=Path, metavar="FILE", help="for --format canvas: what Canvas exported")
     grade.add_argument("--column", metavar="TITLE", help="for --format canvas: the assignment's title there")
+    grade.add_argument("--fresh", action="store_true", help="grade all again, also what is known from an earlier run")
     grade.add_argument("--fail-under", type=float, metavar="P", help="exit 1 if a submission has less than P percent")
     grade.add_argument(
         "--accept-weak-sandbox", action="store_true", help="grade although this machine cannot confine a submission"
@@ -242,6 +243,7 @@ def _grade(arguments: argparse.Namespace) -> int:
         student=arguments.student,
         jobs=arguments.jobs,
         confine="none" if arguments.accept_weak_sandbox else "full",
+        fresh=arguments.fresh,
     )
     try:
         reports = grade_class(run, tell=asked.told(sys.stdout.write))

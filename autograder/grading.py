@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Container, Sequence
+from dataclasses import replace
 from typing import Any
 
 from autograder import calls
@@ -10,6 +12,7 @@ from autograder.answer_key import full_key
 from autograder.assess import report_on
 from autograder.calls import Limits
 from autograder.catalogue import Catalogue
+from autograder.exercise import Exercise
 from autograder.report import Finding, FunctionReport, SubmissionReport
 from autograder.sandbox import Sandbox
 from autograder.secret import seed_for
@@ -48,22 +51,31 @@ class Grader:
     def __exit__(self, *exc) -> None:
         self.sandbox.__exit__(*exc)
 
-    def grade(self, submission: Submission) -> SubmissionReport:
-        """The report on one submission. Never raises for anything that a submission does."""
+    def grade(self, submission: Submission, only: Container[str] | None = None) -> SubmissionReport:
+        """The report on one submission. Never raises for anything that a submission does.
+
+        Args:
+            only: the names of the exercises to grade, where the others are known; None for all.
+        """
+        exercises = [e for e in self.exercises if only is None or e.name in only]
         start = time.perf_counter()
         functions: list[FunctionReport] = []
         remarks = list(submission.remarks)
         try:
             if submission.problem:
-                functions = self._nothing(calls.MISSING, submission.problem)
+                functions = nothing_graded(exercises, calls.MISSING, submission.problem)
             else:
                 with self.sandbox.open(submission.sources, self.names) as session:
-                    for exercise in self.exercises:
+                    for exercise in exercises:
+                        begun = time.perf_counter()
                         key = full_key(exercise, self.seed(submission.student, exercise.name))
-                        functions.extend(report_on(key, session, submission))
+                        found = report_on(key, session, submission)
+                        took = time.perf_counter() - begun
+                        functions.extend(replace(f, exercise=exercise.name, seconds=took) for f in found)
                     remarks.extend(session.remarks)
         except Exception as error:
-            functions = self._nothing(calls.GRADER_ERROR, f"The autograder broke, not your code: {_short(error)}")
+            sentence = f"The autograder broke, not your code: {_short(error)}"
+            functions = nothing_graded(exercises, calls.GRADER_ERROR, sentence)
         return SubmissionReport(
             student=submission.student,
             path=submission.path,
@@ -74,19 +86,21 @@ class Grader:
             seconds=time.perf_counter() - start,
         )
 
-    def _nothing(self, status: str, sentence: str) -> list[FunctionReport]:
-        """A report for each function of a submission of which none could be run."""
-        return [
-            FunctionReport(
-                name=f.name,
-                status=status,
-                score=0.0,
-                max_score=float(f.points),
-                findings=(Finding(case="", array="", passed=False, kind=status, headline=sentence),),
-            )
-            for exercise in self.exercises
-            for f in exercise.functions
-        ]
+
+def nothing_graded(exercises: Sequence[Exercise], status: str, sentence: str) -> list[FunctionReport]:
+    """A report for each function of a submission of which none could be run."""
+    return [
+        FunctionReport(
+            name=f.name,
+            status=status,
+            score=0.0,
+            max_score=float(f.points),
+            findings=(Finding(case="", array="", passed=False, kind=status, headline=sentence),),
+            exercise=exercise.name,
+        )
+        for exercise in exercises
+        for f in exercise.functions
+    ]
 
 
 def _short(error: Exception) -> str:

@@ -7,8 +7,9 @@ described and never printed.
 
 from __future__ import annotations
 
+import math
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from autograder.report import BLOCKED, Finding, FunctionReport, SubmissionReport
@@ -105,21 +106,46 @@ def reached_line(report: FunctionReport) -> str:
 
 def to_dict(report: SubmissionReport) -> dict:
     """One submission as in results.json: the instructor's, hidden evidence included."""
+    return submission_dict(
+        report.student,
+        report.path,
+        report.digest,
+        functions=[function_dict(f) for f in report.functions],
+        remarks=[inert(r) for r in report.remarks],
+        seconds=report.seconds,
+        timing={f.exercise: f.seconds for f in report.functions},
+    )
+
+
+def submission_dict(
+    student: str,
+    path: str,
+    digest: str,
+    *,
+    functions: list[dict],
+    remarks: list[str],
+    seconds: float,
+    timing: Mapping[str, float],
+) -> dict:
+    """One submission as in results.json; `timing`: the seconds that each exercise took."""
     return {
-        "student": report.student,
-        "path": report.path,
-        "digest": report.digest,
-        "score": report.score,
-        "max_score": report.max_score,
-        "seconds": round(report.seconds, 6),
-        "remarks": [inert(r) for r in report.remarks],
-        "exercises": [_function_dict(f) for f in report.functions],
+        "student": student,
+        "path": path,
+        "digest": digest,
+        "score": math.fsum(f["score"] for f in functions),
+        "max_score": math.fsum(f["max_score"] for f in functions),
+        "seconds": round(seconds, 6),
+        "timing": {exercise: round(took, 6) for exercise, took in timing.items()},
+        "remarks": remarks,
+        "exercises": functions,
     }
 
 
-def _function_dict(report: FunctionReport) -> dict:
+def function_dict(report: FunctionReport) -> dict:
+    """What results.json says of one function."""
     return {
         "name": report.name,
+        "exercise": report.exercise,
         "status": report.status,
         "score": report.score,
         "max_score": report.max_score,

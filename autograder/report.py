@@ -93,6 +93,8 @@ class FunctionReport:
     reached: what is right, in words: "dx, dw", "db's shape and dtype".
     not_reached: checks that the first failure left open, in words.
     flagged: a sentence where a human has to decide (the score is provisional), else "".
+    exercise: the exercise that it is part of, "sigmoid".
+    seconds: the time that grading the exercise took.
     """
 
     name: str
@@ -105,6 +107,8 @@ class FunctionReport:
     reached: str = ""
     not_reached: tuple[str, ...] = ()
     flagged: str = ""
+    exercise: str = ""
+    seconds: float = 0.0
 
     @property
     def checks(self) -> tuple[int, int]:

@@ -25,13 +25,16 @@ __all__ = [
     "MAX_CELLS",
     "MAX_RAW",
     "BrokenSubmission",
+    "Handed",
     "Submission",
     "decode",
     "find_submissions",
     "guess_assignment",
     "read_file",
+    "read_handed",
     "read_notebook_bytes",
     "read_submission",
+    "submission_of",
 ]
 
 MAX_CODE = 4 << 20  # characters of code in one submission
@@ -54,6 +57,55 @@ class Submission:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class Handed:
+    """What was handed in, as bytes; nothing of it has been looked into, and it can be sent elsewhere to be graded.
+
+    digest: sha256 of the files' names and bytes, or of why there are none.
+    problem: why nothing could be read; `files` is empty then.
+    """
+
+    digest: str
+    files: Files
+    problem: str = ""
+
+
+def read_handed(path: str | os.PathLike) -> Handed:
+    """Reads the files of a submission.
+
+    Raises:
+        FileNotFoundError, PermissionError: with a sentence for the command line.
+    """
+    digest = hashlib.sha256()
+    try:
+        files = _read(Path(path))
+    except BrokenSubmission as error:
+        return Handed(hashlib.sha256(str(error).encode("utf-8", "replace")).hexdigest(), Files(), str(error))
+    for name in sorted(files.data):
+        digest.update(b"%d %d " % (len(name.encode("utf-8", "replace")), len(files.data[name])))
+        digest.update(name.encode("utf-8", "replace") + files.data[name])
+    return Handed(digest.hexdigest(), files)
+
+
+def submission_of(
+    handed: Handed,
+    *,
+    student: str,
+    path: str,
+    stubs: Mapping[str, str] | None = None,
+    assignment: str | None = None,
+) -> Submission:
+    """The submission that was handed in; arguments as of `read_submission`."""
+    try:
+        if handed.problem:
+            raise BrokenSubmission(handed.problem)
+        sources, remarks = _sources(handed.files.data, stubs or {}, assignment)
+    except BrokenSubmission as error:
+        return Submission(student, path, handed.digest, (), (), clean(str(error)))
+    remarks = tuple(clean(remark) for remark in (*handed.files.remarks, *remarks))
+    return Submission(student, path, handed.digest, sources, remarks)
+
+
 def read_submission(
     path: str | os.PathLike,
     *,
@@ -71,20 +123,8 @@ def read_submission(
     Raises:
         FileNotFoundError, PermissionError: with a sentence for the command line.
     """
-    path = Path(path)
-    student = path.stem if student is None else student
-    digest = hashlib.sha256()
-    try:
-        files = _read(path)
-        for name in sorted(files.data):
-            digest.update(b"%d %d " % (len(name.encode("utf-8", "replace")), len(files.data[name])))
-            digest.update(name.encode("utf-8", "replace") + files.data[name])
-        sources, remarks = _sources(files.data, stubs or {}, assignment)
-    except BrokenSubmission as error:
-        digest.update(str(error).encode("utf-8", "replace"))
-        return Submission(student, str(path), digest.hexdigest(), (), (), clean(str(error)))
-    remarks = tuple(clean(remark) for remark in (*files.remarks, *remarks))
-    return Submission(student, str(path), digest.hexdigest(), sources, remarks)
+    student = Path(path).stem if student is None else student
+    return submission_of(read_handed(path), student=student, path=str(path), stubs=stubs, assignment=assignment)
 
 
 def _read(path: Path) -> Files:

@@ -17,7 +17,7 @@ from autograder.batch import grade_all, jobs_for
 from autograder.calls import RETURNED, Call, Limits, Source
 from autograder.catalogue import load_catalogue
 from autograder.cli import main
-from autograder.results import results
+from autograder.render import to_dict
 from autograder.sandbox import Sandbox
 from demo.classroom import reference_source
 
@@ -67,9 +67,8 @@ def graded(tmp_path_factory, place) -> dict[str, dict]:
             entries.append((name, path))
     jobs = jobs_for(entries, catalogue, "02_layers", SECRET)
     reports = grade_all(jobs, catalogue, "02_layers", workers=2, limits=LIMITS)
-    record = results("02_layers", reports, key="full", sandbox="", secret="", exercises="")
-    record = json.loads(json.dumps(record, allow_nan=False))
-    return {entry["student"]: entry for entry in record["submissions"]}
+    record = json.loads(json.dumps([to_dict(report) for report in reports], allow_nan=False))
+    return {entry["student"]: entry for entry in record}
 
 
 def honest_points(found: dict[str, dict]) -> float:

@@ -1,0 +1,129 @@
+"""Shares work out to processes of this machine, so that a process that is killed costs no result.
+
+Each process has a job or two in hand and answers them in order, so that the one it died of is known: it is tried
+again in another process, and given up after a few times. If this process is killed, the others end too.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from multiprocessing import connection, get_context, parent_process
+from typing import Any
+
+from autograder.errors import BadInput
+
+AHEAD = 2  # jobs in one process's hands: while it works on one, the next is there
+TRIES = 3
+READY = "ready"
+
+# Of a process: how to start what does the work, a callable to be used as a context.
+Start = Callable[[], AbstractContextManager[Callable[[Any], Any]]]
+
+
+def on_processes(
+    jobs: Sequence[Any], start: Start, workers: int, give_up: Callable[[Any], Any]
+) -> Iterator[tuple[int, Any]]:
+    """(number of the job, result) as each is finished.
+
+    Args:
+        start: makes what does the work, in each process; importable there, as the jobs are.
+        give_up: the result of a job of which `TRIES` processes died.
+    Raises:
+        BadInput: a process cannot start to work.
+    """
+    waiting, tries = deque(range(len(jobs))), Counter()
+    pool = [_Process(start) for _ in range(workers)]
+    try:
+        while waiting or any(process.jobs for process in pool):
+            for process in pool:
+                while waiting and len(process.jobs) < AHEAD:
+                    number = waiting.popleft()
+                    process.send(number, jobs[number])
+            for process in connection.wait([process for process in pool if process.jobs]):
+                try:
+                    answer = process.pipe.recv()
+                except (EOFError, OSError):
+                    pool[pool.index(process)] = _Process(start)
+                    number = process.give_back(waiting)
+                    tries[number] += 1
+                    if tries[number] >= TRIES:
+                        waiting.remove(number)
+                        yield number, give_up(jobs[number])
+                    continue
+                if answer == READY:
+                    process.ready = True
+                elif isinstance(answer, _CannotStart):
+                    raise BadInput(answer.why)
+                else:
+                    yield process.jobs.popleft(), answer[0]
+    finally:
+        for process in pool:
+            process.end()
+
+
+class _CannotStart:
+    def __init__(self, why: str):
+        self.why = why
+
+
+class _Process:
+    """A process, and the numbers of the jobs that it has in hand, in order."""
+
+    def __init__(self, start: Start):
+        # Spawned, not forked: a forked process would inherit the secret.
+        context = get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, start), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.jobs: deque[int] = deque()
+        self.ready = False
+
+    def fileno(self) -> int:
+        return self.pipe.fileno()
+
+    def send(self, number: int, job: Any) -> None:
+        """Hands over a job; that a process has died is seen when it is asked for its answer."""
+        self.jobs.append(number)
+        with suppress(OSError):
+            self.pipe.send(job)
+
+    def give_back(self, waiting: deque[int]) -> int:
+        """Puts the jobs in hand back to those waiting; returns the one it died of."""
+        self.end()
+        if not self.ready:
+            raise BadInput("a process to grade with ended before it began; is there enough memory for --jobs so many?")
+        waiting.extendleft(reversed(self.jobs))
+        return self.jobs[0]
+
+    def end(self) -> None:
+        """Ends the process: at once if it is at work, else it is given time to clean up."""
+        self.pipe.close()
+        self.process.join(0 if self.jobs else 2)
+        self.process.kill()
+        self.process.join()
+
+
+def _serve(pipe: connection.Connection, start: Start) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process ends the others
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with ExitStack() as stack:
+        try:
+            work = stack.enter_context(start())
+        except Exception as error:
+            pipe.send(_CannotStart(f"grading cannot start: {error}"))
+            return
+        pipe.send(READY)
+        with suppress(EOFError):
+            while True:
+                pipe.send((work(pipe.recv()),))
+
+
+def _end_with_parent() -> None:
+    connection.wait([parent_process().sentinel])
+    os._exit(1)
