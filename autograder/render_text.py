@@ -52,7 +52,13 @@ def to_text(
     for remark in (report.flagged, *report.remarks):
         if remark:
             lines += _wrapped(f"Remark: {inert(remark)}", width)
-    return "\n".join(lines)
+    return "\n".join(no_command(line) for line in lines)
+
+
+def no_command(line: str) -> str:
+    """The line, if need be quoted, so that a host of CI jobs that reads it takes it for no command of its own."""
+    words = line.lstrip().replace("##[", "## [")
+    return line[: len(line) - len(line.lstrip())] + ("> " if words.startswith("::") else "") + words
 
 
 DECIDE = "Hidden checks decide the points."
@@ -88,8 +94,7 @@ def _trace(trace: list[tuple[str, str]], width: int) -> list[str]:
     for where, line in trace:
         lines += _wrapped(where, width)
         if line:
-            lines.append(textwrap.shorten(f"      {line}", width, placeholder=" ..."))
-            lines[-1] = "      " + lines[-1].lstrip()
+            lines.append(f"      {line}" if len(line) <= width - 6 else f"      {line[: width - 10]} ...")
     return lines
 
 
