@@ -19,6 +19,7 @@ from autograder.answer_key import Key, KeyFunction, Question
 from autograder.calls import Opaque, Reply
 from autograder.exception_help import Setting
 from autograder.exercise import describe_array
+from autograder.gradients import VJPCheck
 from autograder.observe import Observation
 from autograder.report import BLOCKED, FAILED, PASSED, Entry
 from autograder.shapes import as_expected, in_symbols, sizes_of
@@ -58,12 +59,18 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Judgement:
-    """All verdicts on one function, a row for each question and in it one for each array, and remarks."""
+    """All verdicts on one function, a row for each question and in it one for each array, and remarks.
+
+    replies: for each question what the function gave; doubled: for a backward, what it gave for 2·dout.
+    checks: for a backward, for each question its comparison with the numerical gradient of the student's own forward.
+    """
 
     function: KeyFunction
     rows: tuple[tuple[Verdict, ...], ...]
     replies: tuple[Reply, ...]
     remarks: tuple[str, ...]
+    doubled: tuple[Reply | None, ...] = ()
+    checks: tuple[VJPCheck | None, ...] = ()
 
     def verdicts(self, array: str, *, extreme: bool | None = None) -> list[Verdict]:
         """The verdicts on one array, in the order of the questions; all, ordinary ones or extreme ones."""
@@ -115,6 +122,8 @@ def _judge(key: Key, index: int, observations: Sequence[Observation], forward_ri
         rows=tuple(rows),
         replies=tuple(seen.first[index] for seen in observations),
         remarks=tuple(dict.fromkeys(remarks)),
+        doubled=tuple(seen.doubled if backward else None for seen in observations),
+        checks=tuple(seen.vjp if backward else None for seen in observations),
     )
 
 

@@ -86,6 +86,10 @@ def star_for_matmul_of_rows(x, w, b):
     return {"out": x.reshape(len(x), -1) * w + b}
 
 
+def star_for_matmul_in_a_loop(x, w, b):
+    return {"out": np.array([row.ravel() * w + b for row in x])}
+
+
 def bias_forgotten(x, w, b):
     return {"out": x.reshape(len(x), -1) @ w}
 
@@ -188,7 +192,7 @@ EXERCISES = (
                         "How many products go into one entry of out? How many does yours add up?",
                         "Which operator of numpy multiplies matrices, and which multiplies entries?",
                     ),
-                    wrong=(star_for_matmul, star_for_matmul_of_rows),
+                    wrong=(star_for_matmul, star_for_matmul_of_rows, star_for_matmul_in_a_loop),
                 ),
                 Misconception(
                     id="bias-forgotten",
@@ -201,8 +205,8 @@ EXERCISES = (
                 ),
                 Misconception(
                     id="input-not-flattened",
-                    sentence="Your out is right for x of shape (N, D), but an x with more dimensions reaches the "
-                    "product as it is.",
+                    sentence="Your out is right for x of shape (N, D), but an x with more dimensions is not laid out "
+                    "in rows first.",
                     hints=(
                         "What is the shape of x when every example is a small image, and what shape does w expect?",
                         "Section 2.1 lays every example out as one row. Where would that go?",

@@ -926,6 +926,11 @@ EXERCISES = (
             Case("no path", "the edges lead the other way only", upstream_of(lambda rng: tangle(rng, 4, 6))),
             Case("to itself", "a node has one path to itself, of no edges", to_itself(lambda rng: tangle(rng, 4, 6))),
             Case(
+                "a detour",
+                "one edge leads straight to the end, two others over a third node, whose number is the largest",
+                lambda rng: (3, np.array([[0, 2], [0, 1], [2, 1]]), eighths(rng, 3), 0, 1),
+            ),
+            Case(
                 "a tangle",
                 "a graph with parallel edges and nodes in no special order",
                 between(lambda rng: tangle(rng, 6, 12)),

@@ -406,6 +406,10 @@ def not_relative(slope, max_slope, tol):
     return {"fraction": np.mean(slope < tol)}
 
 
+def tolerance_left_out(slope, max_slope, tol):
+    return {"fraction": np.mean(slope < max_slope)}
+
+
 def tolerance_ignored(slope, max_slope, tol):
     return {"fraction": np.mean(slope < 0.01 * max_slope)}
 
@@ -420,6 +424,10 @@ def in_percent(slope, max_slope, tol):
 
 def share_alive(slope, max_slope, tol):
     return {"fraction": np.mean(slope >= tol * max_slope)}
+
+
+def share_above_the_line(slope, max_slope, tol):
+    return {"fraction": np.mean(slope > tol * max_slope)}
 
 
 def share_of_the_first_axis(slope, max_slope, tol):
@@ -738,9 +746,9 @@ EXERCISES = (
             ),
             Misconception(
                 id="tolerance-ignored",
-                sentence="Your fraction always uses one hundredth, whatever tol is.",
+                sentence="Your fraction does not depend on tol.",
                 hints=("Call it with tol = 1. What should come out?", "Which of your arguments is never used?"),
-                wrong=(tolerance_ignored,),
+                wrong=(tolerance_ignored, tolerance_left_out),
             ),
             Misconception(
                 id="count-for-share",
@@ -755,7 +763,7 @@ EXERCISES = (
                 id="share-alive",
                 sentence="Your fraction is the share of units that are alive.",
                 hints=("What should come out when every slope is 0?", "Look at the direction of the comparison."),
-                wrong=(share_alive,),
+                wrong=(share_alive, share_above_the_line),
             ),
             Misconception(
                 id="exactly-zero-only",

@@ -86,12 +86,6 @@ def sigmoid_of_output(dout, x):
     return {"dx": dout * s * (1 - s)}
 
 
-def sigmoid_of_output_alone(dout, x):
-    out = 1 / (1 + np.exp(-x))
-    s = 1 / (1 + np.exp(-out))
-    return {"dx": s * (1 - s)}
-
-
 def one_plus(dout, x):
     out = 1 / (1 + np.exp(-x))
     return {"dx": dout * out * (1 + out)}
@@ -177,7 +171,7 @@ EXERCISES = (
                         "Is what you cached x or sigmoid(x)? How many sigmoids does your backward apply to it?",
                         "Follow one number from x through your forward and backward, and count the exponentials.",
                     ),
-                    wrong=(sigmoid_of_output, sigmoid_of_output_alone),
+                    wrong=(sigmoid_of_output,),
                 ),
                 Misconception(
                     id="wrong-derivative",

@@ -76,10 +76,6 @@ def tanh_of_output(dout, x):
     return {"dx": dout * (1 - np.tanh(np.tanh(x)) ** 2)}
 
 
-def tanh_of_output_alone(dout, x):
-    return {"dx": 1 - np.tanh(np.tanh(x)) ** 2}
-
-
 def one_plus_square(dout, x):
     return {"dx": dout * (1 + np.tanh(x) ** 2)}
 
@@ -154,7 +150,7 @@ EXERCISES = (
                         "Is what you cached x or tanh(x)? How many times does your backward apply tanh to it?",
                         "Follow one number from x through your forward and backward, and count the calls of tanh.",
                     ),
-                    wrong=(tanh_of_output, tanh_of_output_alone),
+                    wrong=(tanh_of_output,),
                 ),
                 Misconception(
                     id="wrong-derivative",
