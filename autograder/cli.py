@@ -69,6 +69,16 @@ def _parser() -> argparse.ArgumentParser:
     _solutions_option(release)
     release.add_argument("--assignments", type=Path, metavar="DIR", help="default: assignments/ beside solutions/")
 
+    gradescope = _command(commands, "gradescope", _gradescope, "instructor: make the zip that Gradescope grades with")
+    gradescope.add_argument("out", type=Path, metavar="OUT.zip")
+    ci = _command(commands, "ci", _ci, "instructor: make a ready grader for another place")
+    ci.add_argument("kind", choices=("classroom50", "github", "gitlab", "prairielearn"))
+    ci.add_argument("dir", type=Path, metavar="DIR")
+    for parser_of_bundle in (gradescope, ci):
+        parser_of_bundle.add_argument("--assignment", metavar="A", help="default: the only one there is")
+        parser_of_bundle.add_argument("--accept-weak-sandbox", action="store_true", help="grade there in any case")
+        _solutions_option(parser_of_bundle)
+
     grade = _command(commands, "grade", _grade, "instructor, CI: grade with the full key")
     grade.add_argument("submissions", nargs="+", type=Path, metavar="SUBMISSION")
     grade.add_argument("--out", required=True, type=Path, metavar="DIR", help="where results.json goes")
@@ -224,6 +234,34 @@ def _release(arguments: argparse.Namespace) -> int:
     assignments = arguments.assignments or solutions.resolve().parent / "assignments"
     catalogue = load_catalogue(solutions)
     print(make_release(catalogue, assignments, arguments.dir, url=arguments.url, with_layers=arguments.with_layers))
+    return 0
+
+
+def _course_of(arguments: argparse.Namespace):
+    from autograder.bundles import Course
+    from autograder.catalogue import load_catalogue
+    from autograder.secret import course_secret
+
+    catalogue = load_catalogue(find_solutions(arguments.solutions))
+    assignment = arguments.assignment
+    if assignment is None and len(catalogue.assignments) > 1:
+        raise BadInput(f"say for which assignment: --assignment {' or '.join(catalogue.assignments)}")
+    assignment = assignment or catalogue.assignments[0]
+    return Course(catalogue, assignment, course_secret(catalogue.folder), weak=arguments.accept_weak_sandbox)
+
+
+def _gradescope(arguments: argparse.Namespace) -> int:
+    from autograder.bundles import write_gradescope
+
+    write_gradescope(_course_of(arguments), arguments.out)
+    print(f"{arguments.out}: holds the solutions and the course secret; keep it as you keep those")
+    return 0
+
+
+def _ci(arguments: argparse.Namespace) -> int:
+    from autograder.bundles import write_bundle
+
+    print(write_bundle(arguments.kind, _course_of(arguments), arguments.dir))
     return 0
 
 

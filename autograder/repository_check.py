@@ -15,7 +15,7 @@ from pathlib import Path
 from autograder import __version__
 from autograder.answer_key import Key
 from autograder.assess import report_on
-from autograder.calls import Limits
+from autograder.calls import RAISED, Limits
 from autograder.errors import BadInput
 from autograder.formats.reading import failed, is_public, not_begun
 from autograder.locate import located
@@ -23,7 +23,7 @@ from autograder.public_keys import read_keys
 from autograder.publish import Wanted, publish
 from autograder.render import points_text, to_dict
 from autograder.render_text import to_text
-from autograder.report import PASSED, FunctionReport, SubmissionReport
+from autograder.report import PASSED, Finding, FunctionReport, SubmissionReport
 from autograder.results import SCHEMA, write_text
 from autograder.sandbox import Sandbox
 from autograder.submission import guess_assignment, read_submission
@@ -46,11 +46,14 @@ def check_repository(path: Path, *, assignment: str | None = None) -> list[tuple
     """
     if not path.exists():
         raise BadInput(f"there is nothing at {path}")
-    places = _places(path)
-    if assignment is not None:
-        if assignment not in places:
-            raise BadInput(f"there is no {assignment} at {path}; there are {', '.join(places)}")
-        places = {assignment: places[assignment]}
+    if assignment is None:
+        places = _places(path)
+    elif is_repository(path):
+        places = {name: place for name, place in _places(path).items() if name == assignment}
+    else:
+        places = {assignment: path}
+    if not places:
+        raise BadInput(f"there is no {assignment} at {path}; there are {', '.join(_places(path))}")
     return [_check(name, place) for name, place in places.items()]
 
 
@@ -87,11 +90,12 @@ def _check(assignment: str, path: Path) -> tuple[dict, tuple[FunctionReport, ...
     start = time.perf_counter()
     submission = read_submission(path, student="you", assignment=assignment)
     if submission.problem:
-        raise BadInput(f"{path}: {submission.problem}")
-    names = [f.name for key in keys for f in key.functions]
-    with Sandbox(limits=Limits(), confine="none") as box, box.open(submission.sources, names) as session:
-        reports = tuple(report for key in keys for report in report_on(key, session, submission))
-        remarks = (*submission.remarks, *session.remarks)
+        reports, remarks = _unreadable(keys, submission.problem), submission.remarks
+    else:
+        names = [f.name for key in keys for f in key.functions]
+        with Sandbox(limits=Limits(), confine="none") as box, box.open(submission.sources, names) as session:
+            reports = tuple(report for key in keys for report in report_on(key, session, submission))
+            remarks = (*submission.remarks, *session.remarks)
     report = SubmissionReport(
         student="you",
         path=path.as_posix(),
@@ -109,6 +113,12 @@ def _check(assignment: str, path: Path) -> tuple[dict, tuple[FunctionReport, ...
         "submissions": [to_dict(report)],
     }
     return record, reports
+
+
+def _unreadable(keys: Sequence[Key], problem: str) -> tuple[FunctionReport, ...]:
+    """Work that cannot be read is wrong, not absent: every function of it fails for that reason."""
+    finding = Finding(case="", array="", passed=False, kind=RAISED, headline=problem)
+    return tuple(FunctionReport(f.name, RAISED, 0.0, f.points, (finding,)) for key in keys for f in key.functions)
 
 
 def check_and_write(

@@ -23,9 +23,9 @@ from autograder.generated import Change, write_folder
 from autograder.nbgrader_course import refuse_repository, source_files, stub_names
 from autograder.release import MARKER, notebook_text, released_cells, student_notebook
 from autograder.repository_check import MARKER_FILE
+from autograder.templates import TEMPLATES, filled
 from autograder.wheel import DISTRIBUTION, FILE, package_wheel
 
-TEMPLATES = Path(__file__).resolve().parent / "templates"
 # Where each file of templates/student goes.
 PLACES = {
     "check.yml": ".github/workflows/check.yml",
@@ -97,12 +97,6 @@ def release_files(
     for name, place in PLACES.items():
         files[place] = filled(TEMPLATES / "student" / name, values).encode()
     return files
-
-
-def filled(template: Path, values: dict[str, str]) -> str:
-    """The text of a template with each @NAME@ replaced; a name that is not given is left as it is."""
-    text = template.read_text(encoding="utf-8")
-    return re.sub(r"@([A-Z]+)@", lambda m: values.get(m[1], m[0]), text)
 
 
 def _published(url: str) -> str:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 import json
-import os
 import re
 import subprocess
-import venv
 import zipfile
 from pathlib import Path
 
@@ -30,6 +27,7 @@ from autograder.wheel import FILE, package_wheel
 from demo.classroom import reference_source
 from tests.conftest import ROOT
 from tests.consumers import commands_obeyed
+from tests.fresh import fresh_python, run
 from tests.test_release import solution_lines
 
 URL = "https://github.com/org/backprop"
@@ -56,21 +54,7 @@ def repository(files, tmp_path) -> Path:
 @pytest.fixture(scope="module")
 def python(tmp_path_factory) -> Path:
     """A Python with numpy and pip and nothing else, as on a fresh machine."""
-    folder = tmp_path_factory.mktemp("fresh")
-    venv.create(folder, symlinks=os.name == "posix")
-    (packages,) = folder.glob("lib/python*/site-packages")
-    for package in ("numpy", "pip"):
-        where = Path(importlib.util.find_spec(package).origin).parent
-        for path in where.parent.glob(f"{where.name}*"):
-            (packages / path.name).symlink_to(path)
-    return folder / "bin" / "python"
-
-
-def run(python: Path, command: str, folder: Path, **variables: str) -> subprocess.CompletedProcess:
-    """A command in bash, with this Python first on the path and no network to fetch from."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "AUTOGRADER_SECRET")}
-    environment |= {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "PIP_NO_INDEX": "1", **variables}
-    return subprocess.run(["bash", "-ec", command], cwd=folder, env=environment, capture_output=True, text=True)
+    return fresh_python(tmp_path_factory.mktemp("fresh"))
 
 
 def answer(repository: Path, assignment: str, **answers: str) -> None:

@@ -14,15 +14,16 @@ from autograder.formats.reading import failed, headline, student_text, total
 MAX_BYTES = 1_000_000
 
 
-def text(record: dict, submission: dict) -> str:
-    """The result of one submission."""
+def text(record: dict, submission: dict, note: str = "") -> str:
+    """The result of one submission; `note` is shown to the student above the tests."""
     if nothing_read(submission):
         reason = headline(submission["exercises"][0])
         return _json({"gradable": False, "format_errors": [reason], "message": reason, "tests": []})
+    lines = [note, *(f"Remark: {remark}" for remark in submission["remarks"])]
     result = {
         "gradable": True,
         "score": share(total(submission), total(submission, "max_score")),
-        "message": "\n".join(f"Remark: {remark}" for remark in submission["remarks"]),
+        "message": "\n".join(line for line in lines if line),
         "output": "",
         "images": [],
         "tests": [_test(record, exercise) for exercise in submission["exercises"]],
