@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import venv
+from importlib import metadata
 from pathlib import Path
 
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_NO_COMPILE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
@@ -16,7 +16,7 @@ def fresh_python(folder: Path) -> Path:
     venv.create(folder, symlinks=os.name == "posix")
     (packages,) = folder.glob("lib/python*/site-packages")
     for package in ("numpy", "pip"):
-        where = Path(importlib.util.find_spec(package).origin).parent
+        where = Path(metadata.distribution(package).locate_file(package))
         for path in where.parent.glob(f"{where.name}*"):
             (packages / path.name).symlink_to(path)
     return folder / "bin" / "python"

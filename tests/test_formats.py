@@ -270,7 +270,7 @@ def test_a_student_cannot_issue_workflow_commands():
 def test_without_the_token_lines_are_inert_by_themselves():
     """A CI other than GitHub's wraps nothing: no line begins with a command, and text in it stays readable."""
     assert commands_obeyed(no_commands(HOSTILE)) == []
-    assert no_commands("  ::error::x") == "  : :error::x"
+    assert no_commands("  ::error::x") == "  > ::error::x"
     assert no_commands("a::b") == "a::b"
 
 

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 
 from autograder import calls
-from autograder.formats.reading import failed, headline, is_public, no_commands, not_begun, student_text, xml_text
+from autograder.formats.reading import failed, headline, is_public, not_begun, student_text, xml_text
 
 
 def text(records: Sequence[dict]) -> str:
@@ -59,5 +59,5 @@ def _case(record: dict, submission: dict, exercise: dict, suite: str, skip: bool
     elif failed(exercise):
         kind = "error" if exercise["status"] == calls.GRADER_ERROR else "failure"
         problem = ElementTree.SubElement(case, kind, message=xml_text(headline(exercise)), type=exercise["status"])
-        problem.text = no_commands(xml_text(student_text(record, exercise)))
+        problem.text = xml_text(student_text(record, exercise))
     return case

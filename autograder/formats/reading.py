@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from autograder import calls
 from autograder.render import inert, points_text, shown_failures
-from autograder.render_text import to_text
+from autograder.render_text import no_command, to_text
 from autograder.report import PASSED, Finding, FunctionReport
 
 # Characters that no XML 1.0 document may hold, escaped or not.
@@ -38,6 +38,7 @@ def _finding(data: dict) -> Finding:
         headline=data["headline"],
         evidence=data["evidence"],
         idea=data.get("idea", ""),
+        help=data.get("help", ""),
         hint=data["hint"],
         hidden=data["hidden"],
         reason=data.get("reason", ""),
@@ -91,12 +92,8 @@ def score_line(submissions: Sequence[dict]) -> str:
 
 
 def no_commands(text: str) -> str:
-    """Text of which no line is a command to a CI runner, wherever it is printed.
-
-    GitHub's runner obeys a line that begins with "::", and "##[" anywhere in one.
-    """
-    text = re.sub(r"^(\s*)::", r"\1: :", text, flags=re.MULTILINE)
-    return text.replace("##[", "# #[")
+    """Text of which no line is a command to a host of CI jobs."""
+    return "\n".join(map(no_command, text.splitlines()))
 
 
 def xml_text(text: str) -> str:
