@@ -53,6 +53,7 @@ c.GenerateAssignment.preprocessors = RELEASE_STEPS
 # Grading: in a sandbox, against the solutions in this folder; nbgrader itself runs no code of a student.
 c.SubmissionExporter.solutions = {solutions!r}
 c.SubmissionExporter.workers = 0  # one a core
+c.SubmissionExporter.run_notebook = False  # True also runs the rest of each notebook, confined, to show its plots
 c.Autograde.exporter_class = f"{{plugin}}.grading.SubmissionExporter"
 c.Autograde.sanitize_preprocessors = [f"{{plugin}}.grading.Rebuild"]
 c.Autograde.autograde_preprocessors = [

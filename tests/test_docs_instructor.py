@@ -16,7 +16,7 @@ def test_every_command_of_the_tutorial_works(tmp_path):
     """All its shell blocks, in order, in one shell, with an empty home."""
     text = (ROOT / "docs" / "instructor.md").read_text()
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 11
+    assert len(blocks) == 12
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     home = {"HOME": str(tmp_path), "AUTOGRADER_SECRET": SECRET, "PATH": path}
     for name in ("CONFIG", "DATA", "RUNTIME"):

@@ -131,9 +131,11 @@ def one_thread(function):
     def run(*args, **kwargs):
         try:
             from threadpoolctl import threadpool_limits  # comes with scikit-learn
-        except ImportError:
+
+            one = threadpool_limits(limits=1)
+        except (ImportError, OSError):  # not there, or, where files are closed, it cannot see which libraries run
             return function(*args, **kwargs)
-        with threadpool_limits(limits=1):
+        with one:
             return function(*args, **kwargs)
 
     return run

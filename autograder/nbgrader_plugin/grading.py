@@ -7,7 +7,8 @@
 
 nbgrader reads points from a cell's outputs and gives full marks for anything that is not a number (nothing at all, nan,
 a rich object). So every graded cell ends with exactly one number, and one that we cannot grade ends with an error.
-No code of a student runs in the process of nbgrader, and no kernel is started.
+No code of a student runs in the process of nbgrader, and no kernel is started. With `run_notebook`, the rest of the
+notebook is run too, confined, for what it shows.
 """
 
 from __future__ import annotations
@@ -28,23 +29,31 @@ from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution
-from traitlets import Bool, Int, Unicode
+from traitlets import Bool, Float, Int, Unicode
 
-from autograder.calls import GRADER_ERROR
+from autograder.calls import GRADER_ERROR, Limits
 from autograder.catalogue import load_catalogue
 from autograder.grading import Grader
 from autograder.nbgrader_plugin.history import History
 from autograder.nbgrader_plugin.intake import read_plain, take_every_submission
+from autograder.nbgrader_plugin.running import show
 from autograder.nbgrader_plugin.workers import share_out
 from autograder.release import answer_stubs
 from autograder.render import inert
 from autograder.render_html import to_html
 from autograder.render_text import to_text
 from autograder.report import FunctionReport, SubmissionReport
+from autograder.sandbox import SandboxError
+from autograder.sandbox.cells_box import NotebookBox
 from autograder.secret import course_secret
 from autograder.submission import Submission, read_submission
 
 CHECK = "check_"
+RUN = (
+    "*What stands under the code was shown when this notebook was run, apart from grading. "
+    "Points come from the reports of the graded cells alone.*"
+)
+NOT_RUN = "*This notebook was graded, and could not be run for its plots.*"
 
 
 class SubmissionExporter(NotebookExporter):
@@ -61,12 +70,20 @@ class SubmissionExporter(NotebookExporter):
         False, help="Let grading an unchanged submission again, after a test was mended, lower its score."
     ).tag(config=True)
 
+    run_notebook = Bool(
+        False,
+        help="After grading, also run the rest of the notebook, confined, so that its plots are on the page.",
+    ).tag(config=True)
+    notebook_seconds = Float(120, min=1, help="How long a notebook may then take; one cell, a quarter of it.").tag(
+        config=True
+    )
     workers = Int(1, min=0, help="How many processes autograde a class; 0 for one a core.").tag(config=True)
     optimistic_validation = True  # once, at the end: what is rebuilt from the release is valid
 
     def __init__(self, config=None, **kwargs):
         super().__init__(config=config, **kwargs)
         self._graders, self._released = {}, {}
+        self._box: NotebookBox | SandboxError | None = None
         self._open = ExitStack()
         weakref.finalize(self, self._open.close)
         if isinstance(self.parent, Autograde):
@@ -114,6 +131,34 @@ class SubmissionExporter(NotebookExporter):
         for change in changes:
             self.log.warning("score changed: %s", change)
         return report
+
+    def show(self, nb: nbformat.NotebookNode, student: str, assignment: str, notebook: str) -> str:
+        """Runs the student's notebook and puts its outputs into `nb`; returns what the page says about that."""
+        folder = self.submitted(student, assignment)
+        code = [cell.source for cell in read_plain(folder / f"{notebook}.ipynb").cells if cell.cell_type == "code"]
+        try:
+            beside = sorted(folder.parent.iterdir()) if folder.parent.name == student else []
+            near = [path for path in beside if path != folder and path.is_dir() and not path.is_symlink()]
+            show(self._notebook_box(), nb, code, folder, near)
+        except Exception as error:  # whatever goes wrong with what is only looked at, the grades stand
+            self.log.warning("the notebook of %s was graded but not run: %s", student, error)
+            return NOT_RUN
+        return RUN
+
+    def _notebook_box(self) -> NotebookBox:
+        """The batch's confinement for notebooks; where it cannot be had, the reason, each time."""
+        if self._box is None:
+            hidden = [Path(self.solutions), Path(self.coursedir.root)]
+            limits = Limits(call=self.notebook_seconds / 4, call_wall=5.0, total_wall=self.notebook_seconds)
+            try:
+                if self.accept_weak_sandbox:
+                    raise SandboxError("a notebook is run in a confined process or not at all")
+                self._box = self._open.enter_context(NotebookBox(limits, hidden))
+            except SandboxError as error:
+                self._box = error
+        if isinstance(self._box, SandboxError):
+            raise self._box
+        return self._box
 
     def _grader(self, assignment: str) -> tuple[Grader, dict[str, str]]:
         """The batch's warm grader, and the answer cells as they were handed out."""
@@ -164,6 +209,9 @@ class TrustedGrade(NbGraderPreprocessor):
                 if is_grade(cell) and not is_solution(cell):
                     stamp = cell.metadata.nbgrader
                     cell.outputs = _outputs(functions.get(stamp.grade_id), float(stamp.points))
+        if self.parent.run_notebook:
+            note = self.parent.show(nb, names["student"], names["assignment"], names["notebook"])
+            nb.cells.insert(0, new_markdown_cell(note))
         if report.remarks:
             nb.cells.insert(0, new_markdown_cell(_remarks(report.remarks)))
         resources["autograder"] = report

@@ -56,9 +56,12 @@ class Sandbox:
                 raise
             return self._try_spawn()
 
+    def _new_zygote(self) -> Zygote:
+        return Zygote(self.confined, self.limits.memory)
+
     def _try_spawn(self) -> Child:
         if self._zygote is None:
-            self._zygote = Zygote(self.confined, self.limits.memory)
+            self._zygote = self._new_zygote()
             self._zygote.start()
         cpu = self.limits.definitions + self.limits.total_wall
         child = self._zygote.fork(cpu)

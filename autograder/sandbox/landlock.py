@@ -1,6 +1,7 @@
 """Landlock: no file, no TCP port, no abstract socket and no signal outside, where the kernel has it (5.13 and newer).
 
-A second wall behind the system-call filter; a kernel without it is no reason to refuse. See landlock(7).
+A second wall behind the system-call filter; a kernel without it is no reason to refuse. Where a notebook is run for its
+plots it is the wall that says which files may be read, and needed. See landlock(7).
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ import ctypes
 import fcntl
 import os
 import struct
+from collections.abc import Sequence
 
-CREATE_RULESET, RESTRICT_SELF = 444, 446  # the same on every architecture
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 VERSION = 1
+PATH_BENEATH = 1
+READ_FILE, READ_DIR = 1 << 2, 1 << 3
 # what each version of the interface added: rights on files, on TCP, and scopes
 FILES = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
 TCP_SINCE, SCOPES_SINCE = 4, 6
@@ -40,6 +44,18 @@ def deny_all(libc) -> int | None:
     high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)  # out of the way of the wire's descriptor in a fork
     os.close(descriptor)
     return high
+
+
+def allow_reading(libc, descriptor: int, paths: Sequence[str]) -> None:
+    """Adds to a ruleset that these files, and these folders with all in them, may be read. Raises OSError."""
+    for path in paths:
+        there = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        try:
+            rule = struct.pack("<Qi", READ_FILE | (READ_DIR if os.path.isdir(path) else 0), there)
+            if libc.syscall(ADD_RULE, descriptor, PATH_BENEATH, rule, 0):
+                raise OSError(ctypes.get_errno(), f"Landlock did not take the rule for {path}")
+        finally:
+            os.close(there)
 
 
 def restrict(libc, descriptor: int) -> None:

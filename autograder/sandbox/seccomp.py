@@ -12,11 +12,14 @@ import errno
 import platform
 import struct
 
-from .syscalls import ALLOWED, KILLED, NUMBERS
+from .syscalls import ALLOWED, KILLED, NUMBERS, READING
 
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32 = 0x40000000  # x86-64: the bit of a number of the x32 table
-PROT_EXEC = 4
+PROT_WRITE, PROT_EXEC, MAP_ANONYMOUS = 2, 4, 0x20
+# openat: whatever is more than to read, and O_PATH, at which Landlock does not look
+NOT_READING = 0o3 | 0o100 | 0o1000 | 0o10000000 | 0o20000000
+HARMLESS_FCNTL = (1, 2, 3, 1030)  # F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC
 
 LOAD, JEQ, JGE, JSET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
@@ -26,16 +29,17 @@ PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, k
 
 
-def program(machine: str) -> list[Instruction]:
+def program(machine: str, reading: bool = False) -> list[Instruction]:
     """The filter for an architecture; raises KeyError for one that has no table.
 
+    `reading` lets files be opened to read them, for a process that Landlock holds to a few folders.
     A binary search for the number: the kernel runs a new filter on every number once, and in every child anew.
     """
     foreign = [(JEQ, 1, 0, AUDIT_ARCH[machine]), (RETURN, 0, 0, KILL_PROCESS)]
-    return [(LOAD, 0, 0, ARCHITECTURE), *foreign, (LOAD, 0, 0, NUMBER), *_search(_ranges(machine))]
+    return [(LOAD, 0, 0, ARCHITECTURE), *foreign, (LOAD, 0, 0, NUMBER), *_search(_ranges(machine, reading))]
 
 
-def _ranges(machine: str) -> list[tuple[int, list[Instruction]]]:
+def _ranges(machine: str, reading: bool) -> list[tuple[int, list[Instruction]]]:
     """(first number, what to do from there on), ascending, from 0 up to all numbers there can be."""
     numbers = NUMBERS[machine]
     verdicts = {numbers[name]: [(RETURN, 0, 0, ALLOW)] for name in ALLOWED if name in numbers}
@@ -48,6 +52,8 @@ def _ranges(machine: str) -> list[tuple[int, list[Instruction]]]:
     for at, half in ((0, 0), (0, 4), (2, 0), (2, 4)):
         getter += [_argument(at, half), (JEQ, 1, 0, 0), _fails(errno.EPERM)]
     verdicts[numbers["prlimit64"]] = [*getter, (RETURN, 0, 0, ALLOW)]
+    if reading:
+        verdicts |= _reading(numbers)
     verdicts[numbers["ioctl"]] = [_fails(errno.ENOTTY)]
     verdicts[numbers["clone3"]] = [_fails(errno.ENOSYS)]
     ranges: list[tuple[int, list[Instruction]]] = []
@@ -58,6 +64,22 @@ def _ranges(machine: str) -> list[tuple[int, list[Instruction]]]:
     if machine == "x86_64":
         ranges.append((X32, [(RETURN, 0, 0, KILL_PROCESS)]))
     return ranges
+
+
+def _reading(numbers: dict[str, int]) -> dict[int, list[Instruction]]:
+    """What differs where files may be read: opened for nothing else, and libraries mapped, though no memory written."""
+    refuse, allow = _fails(errno.EPERM), (RETURN, 0, 0, ALLOW)
+    verdicts = {numbers[name]: [allow] for name in READING if name in numbers}
+    verdicts[numbers["openat"]] = [_argument(2), (JSET, 0, 1, NOT_READING), refuse, allow]
+    verdicts[numbers["fcntl"]] = [_argument(1)]
+    for left, command in zip(range(len(HARMLESS_FCNTL), 0, -1), HARMLESS_FCNTL, strict=True):
+        verdicts[numbers["fcntl"]].append((JEQ, left, 0, command))
+    verdicts[numbers["fcntl"]] += [refuse, allow]
+    verdicts[numbers["mmap"]] = [
+        _argument(2), (JSET, 0, 4, PROT_EXEC), (JSET, 2, 0, PROT_WRITE),
+        _argument(3), (JSET, 0, 1, MAP_ANONYMOUS), refuse, allow,
+    ]  # fmt: skip
+    return verdicts
 
 
 def _search(ranges: list[tuple[int, list[Instruction]]]) -> list[Instruction]:
@@ -85,8 +107,8 @@ class Filter:
     class _Program(ctypes.Structure):
         _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
-    def __init__(self, machine: str | None = None):
-        code = program(machine or platform.machine())
+    def __init__(self, reading: bool = False):
+        code = program(platform.machine(), reading)
         self._bytes = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *line) for line in code))
         self._program = self._Program(len(code), ctypes.addressof(self._bytes))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -33,17 +34,21 @@ class SandboxError(RuntimeError):
 
 
 class Zygote:
-    """One warm process that forks a child for every submission."""
+    """One warm process that forks a child for every submission.
 
-    def __init__(self, confined: bool, memory: int):
-        self.confined, self.memory = confined, memory
+    kind, places: what the children run, and what that needs to know of this machine; see zygote.py.
+    """
+
+    def __init__(self, confined: bool, memory: int, kind: str = "functions", places: dict | None = None):
+        self.confined, self.memory, self.kind = confined, memory, kind
+        self.places = places or {"numpy_folder": str(Path(np.__file__).parents[1])}
         self.process: subprocess.Popen | None = None
         self.control: socket.socket | None = None
 
     def start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).with_name("zygote.py"))]
-        command += [str(theirs.fileno()), str(Path(np.__file__).parents[1]), str(self.memory)]
+        command += [str(theirs.fileno()), str(self.memory), self.kind, json.dumps(self.places)]
         try:
             self.process = subprocess.Popen(
                 command,

@@ -56,6 +56,22 @@ mprotect 10 226
 prlimit64 302 261
 ioctl 16 29
 clone3 435 435
+openat 257 56
+newfstatat 262 79
+fstat 5 80
+stat 4 -
+lstat 6 -
+statx 332 291
+getdents64 217 61
+readlink 89 -
+readlinkat 267 78
+access 21 -
+faccessat 269 48
+faccessat2 439 439
+fcntl 72 25
+pread64 17 67
+dup 32 23
+fadvise64 221 223
 ptrace 101 117
 process_vm_readv 310 270
 process_vm_writev 311 271
@@ -98,4 +114,10 @@ io_uring_register
 KILLED = tuple(_KILLED.split())
 # looked at more closely, see autograder.sandbox.seccomp
 SPECIAL = ("mmap", "mprotect", "prlimit64", "ioctl", "clone3")
-ALLOWED = tuple(name for name in NUMBERS["x86_64"] if name not in KILLED and name not in SPECIAL)
+# what a notebook that is run for its plots has besides: which files, Landlock says
+_READING = """
+openat newfstatat fstat stat lstat statx getdents64 readlink readlinkat access faccessat faccessat2 fcntl pread64 dup
+fadvise64
+"""
+READING = tuple(_READING.split())
+ALLOWED = tuple(name for name in NUMBERS["x86_64"] if name not in (*KILLED, *SPECIAL, *READING))

@@ -25,7 +25,7 @@ class OnlyNumpy:
         return None
 
 
-def import_allowed(numpy_folder: str) -> None:
+def warm_up(numpy_folder: str) -> None:
     """Imports every module that a submission may use; afterwards none is found on a path."""
     finder = OnlyNumpy(numpy_folder)
     sys.meta_path.insert(0, finder)

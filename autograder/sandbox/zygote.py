@@ -1,6 +1,7 @@
 """The warm process from which every submission's process is forked: numpy imported once, no secret ever held.
 
-Run by file as `python -I -S -B zygote.py CONTROL NUMPY_FOLDER MEMORY`. Each request on the control socket is one byte
+Run by file as `python -I -S -B zygote.py CONTROL MEMORY KIND PLACES`: KIND says what its children run (`KINDS`), and
+PLACES, in JSON, what that needs to know of this machine. Each request on the control socket is one byte
 and a fixed structure: F forks a child on the descriptor that comes with it and answers with its pid and pidfd; W ends a
 child and answers with its wait status; D ends one and answers nothing. The end of the control socket ends everything.
 """
@@ -9,6 +10,7 @@ import array
 import ctypes
 import gc
 import importlib
+import json
 import os
 import socket
 import struct
@@ -22,11 +24,17 @@ LINUX = sys.platform == "linux"  # elsewhere there are processes and rlimits, fo
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 
 
-def neighbours(numpy_folder: str):
-    """This folder's modules that a child runs, as a package of their own; returns child, confine and nursery.
+# what warms up the zygote, and whose Server a child runs: graded functions, or a notebook's cells for their plots
+KINDS = {"functions": ("warm", "child"), "cells": ("cells_warm", "cells_child")}
 
-    The package `autograder` itself is never imported here: a submission that imports it gets a stand-in.
+
+def neighbours(kind: str, places: dict):
+    """This folder's modules that a child runs, as a package of their own; returns the Server, confine and nursery.
+
+    For graded functions, the package `autograder` itself is never imported: a submission that imports it gets a
+    stand-in; and nothing is found on a path any more.
     """
+    warm, server = KINDS[kind]
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [path for path in sys.path if path not in ("", here) and "-packages" not in path]
     package = types.ModuleType("_grading")
@@ -34,30 +42,33 @@ def neighbours(numpy_folder: str):
     sys.modules["_grading"] = package
     # threading, random and logging each want to do something in every fork; of a process with one thread and no lock
     # held there is nothing to mend, and what they would touch is two hundred pages to copy
-    register, os.register_at_fork = os.register_at_fork, lambda **functions: None
-    importlib.import_module("_grading.warm").import_allowed(numpy_folder)
+    register = os.register_at_fork
+    if kind == "functions":
+        os.register_at_fork = lambda **functions: None
+    importlib.import_module(f"_grading.{warm}").warm_up(**places)
     os.register_at_fork = register
-    modules = [importlib.import_module(f"_grading.{name}") for name in ("child", "confine", "nursery")]
+    modules = [importlib.import_module(f"_grading.{name}") for name in (server, "confine", "nursery")]
     package.__path__ = []
-    sys.path[:] = []
-    sys.path_importer_cache.clear()
+    if kind == "functions":
+        sys.path[:] = []
+        sys.path_importer_cache.clear()
     return modules
 
 
 class Zygote:
-    def __init__(self, control: socket.socket, numpy_folder: str, memory: int):
+    def __init__(self, control: socket.socket, memory: int, kind: str, places: dict):
         self.control = control
         self.pid = os.getpid()
-        child, confine, nursery = neighbours(numpy_folder)
+        child, confine, nursery = neighbours(kind, places)
         self.nursery = nursery.Nursery()
         if LINUX:
             libc = ctypes.CDLL(None, use_errno=True)
             libc.prctl(PR_SET_DUMPABLE, 0)
             libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
         confine.set_rlimits(mapped() + memory if LINUX else None)
-        self.confinement = confine.Confinement()
+        self.confinement = confine.Confinement(places.get("readable", ()))
         self.server = child.Server(WIRE)
-        os.chdir("/")
+        os.chdir(places.get("folder", "/"))
         null = os.open("/dev/null", os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
@@ -125,5 +136,5 @@ def mapped() -> int:
 
 
 if __name__ == "__main__":
-    Zygote(socket.socket(fileno=int(sys.argv[1])), sys.argv[2], int(sys.argv[3])).serve()
+    Zygote(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4])).serve()
     os._exit(0)

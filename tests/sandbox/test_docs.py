@@ -9,7 +9,7 @@ import pytest
 
 from autograder.calls import Limits
 from autograder.intake import archives, files
-from autograder.sandbox import allowed, problems, standins
+from autograder.sandbox import allowed, cells_box, cells_wire, problems, standins
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
 LISTS = {
@@ -43,3 +43,14 @@ def test_the_limits_are_the_codes():
         f"| {files.MAX_FILES}, {files.MAX_ENTRIES:,}, {archives.MAX_MEMBERS:,} |",
     ):
         assert row in TEXT
+
+
+def test_the_limits_of_notebooks_are_the_codes():
+    """So are those of a notebook that is run for its plots."""
+    assert (
+        f"A notebook has {cells_box.LIMITS.total_wall:g} s of wall time, a cell a quarter of that as CPU time; "
+        f"{cells_wire.MAX_TEXT:,} characters and {cells_wire.MAX_PICTURES} pictures a cell, "
+        f"{cells_box.MAX_SHOWN >> 20} MB and {cells_box.MAX_OUTPUTS:,} outputs a notebook."
+    ) in TEXT
+    assert cells_box.LIMITS.call == cells_box.LIMITS.total_wall / 4
+    assert cells_box.MAX_RUNS == 3

@@ -60,7 +60,7 @@ from autograder.sandbox import seccomp
 from autograder.sandbox.doctor import examine
 
 number, option, error = (int(word) for word in sys.argv[1:])
-seccomp.program = lambda machine: [
+seccomp.program = lambda machine, reading: [
     (seccomp.LOAD, 0, 0, seccomp.NUMBER),
     (seccomp.JEQ, 0, 3, number),
     (seccomp.LOAD, 0, 0, seccomp.ARGUMENTS),
