@@ -70,7 +70,7 @@ ATTACKS = {
     "calls": ("import socket; socket.create_connection(('127.0.0.1', 1))", "PermissionError"),
     "writes": ("open({gradebook!r}, 'ab').write(b'x')", "PermissionError"),
     "acts": (ACTS, "a tail"),
-    "hangs": ("while True: pass", "This cell was stopped"),
+    "hangs": ("import time; time.sleep(10**6)", "This cell was stopped"),
 }
 
 
@@ -99,7 +99,7 @@ def course(tmp_path_factory):
     make_course(load_catalogue(repository / "solutions"), repository / "assignments", course)
     (course / LOCAL_CONFIG).write_text(
         "c = get_config()\nc.SubmissionExporter.run_notebook = True\nc.SubmissionExporter.workers = 1\n"
-        "c.SubmissionExporter.notebook_seconds = 20\n"
+        "c.SubmissionExporter.notebook_seconds = 60\n"
     )
     nbgrader(course, "generate_assignment", A)
     answers = answers_of(course)
