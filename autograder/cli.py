@@ -48,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     _format_option(check, "where results and formats go; for continuous integration")
     check.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
 
+    watch = _command(commands, "watch", _watch, "student: check again at every save, and say what comes next")
+    watch.add_argument("path", nargs="?", type=Path, metavar="PATH", help="default: the notebook or layers/ here")
+    watch.add_argument("--assignment", metavar="A", help="which it is, where the functions do not tell")
+    watch.add_argument("--hints", type=int, default=1, metavar="N", help="how many hints to show (default 1)")
+
     stubs = _command(commands, "stubs", _stubs, "contributor: write layers/ and the public keys from solutions/")
     _solutions_option(stubs)
     stubs.add_argument("--layers", type=Path, metavar="DIR", help="where stubs go (default: layers/ beside solutions/)")
@@ -147,20 +152,32 @@ def find_solutions(given: Path | None, near: Sequence[Path] = ()) -> Path:
 def _check(arguments: argparse.Namespace) -> int:
     from autograder.repository_check import is_repository
     from autograder.self_check import check_work
+    from autograder.terminal import is_fancy, with_bold_heads
 
     here = arguments.path or Path()
-    if arguments.out or arguments.format or arguments.assignment or (is_repository(here) and not arguments.exercise):
+    whole = (
+        arguments.out or arguments.format or arguments.assignment or (is_repository(here) and not arguments.exercise)
+    )
+    if whole and not arguments.json:
         return _check_repository(arguments, here)
     path = arguments.path or _own_work()
     try:
-        result = check_work(path, exercise=arguments.exercise, hints=arguments.hints)
+        result = check_work(path, exercise=arguments.exercise, assignment=arguments.assignment, hints=arguments.hints)
     except (ValueError, OSError) as error:
         raise BadInput(error) from error
     if arguments.json:
-        print(json.dumps({"score": result.score, "max_score": result.max_score, "text": result.text}))
+        print(json.dumps(result.as_dict()))
     else:
-        print(result.text)
+        print(with_bold_heads(result.text, is_fancy(sys.stdout)))
     return 0 if result.passed else 1
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    from autograder.repository_check import is_repository
+    from autograder.watch import watch
+
+    path = arguments.path or (Path() if is_repository(Path()) else _own_work())
+    return watch(path, assignment=arguments.assignment, hints=arguments.hints, is_repository=is_repository)
 
 
 def _check_repository(arguments: argparse.Namespace, path: Path) -> int:

@@ -33,7 +33,7 @@ def to_text(
     score = "" if public else points(report)
     if report.status == PASSED:
         if public:
-            lines = _filled(f"{report.name}: public checks passed, {passed} of {total}. {DECIDE}", width)
+            lines = filled(f"{report.name}: public checks passed, {passed} of {total}. {DECIDE}", width)
         else:
             lines = _spread(f"{report.name}: passed.", score, width)
     else:
@@ -114,7 +114,7 @@ def _picture(content: tuple[Picture, bool], width: int) -> list[str]:
 _PARTS = {"trace": _trace, "picture": _picture}
 
 
-def _filled(text: str, width: int) -> list[str]:
+def filled(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
 
 
@@ -122,7 +122,7 @@ def _spread(left: str, right: str, width: int) -> list[str]:
     """Left and right on one line where they fit, else below each other."""
     if right and len(left) + len(right) + 2 <= width:
         return [left + right.rjust(width - len(left))]
-    return _filled(left, width) + ([right.rjust(width)] if right else [])
+    return filled(left, width) + ([right.rjust(width)] if right else [])
 
 
 def _wrapped(text: str, width: int) -> list[str]:

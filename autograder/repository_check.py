@@ -15,17 +15,17 @@ from pathlib import Path
 from autograder import __version__
 from autograder.answer_key import Key
 from autograder.assess import report_on
-from autograder.calls import RAISED, Limits
+from autograder.calls import RAISED
 from autograder.errors import BadInput
 from autograder.formats.reading import failed, is_public, not_begun
 from autograder.locate import located
+from autograder.own_session import OwnSessions
 from autograder.public_keys import read_keys
 from autograder.publish import Wanted, publish
 from autograder.render import points_text, to_dict
 from autograder.render_text import to_text
 from autograder.report import PASSED, Finding, FunctionReport, SubmissionReport
 from autograder.results import SCHEMA, write_text
-from autograder.sandbox import Sandbox
 from autograder.submission import guess_assignment, read_submission
 
 MARKER_FILE = ".autograder-release"
@@ -93,7 +93,7 @@ def _check(assignment: str, path: Path) -> tuple[dict, tuple[FunctionReport, ...
         reports, remarks = _unreadable(keys, submission.problem), submission.remarks
     else:
         names = [f.name for key in keys for f in key.functions]
-        with Sandbox(limits=Limits(), confine="none") as box, box.open(submission.sources, names) as session:
+        with OwnSessions() as sessions, sessions.open(submission.sources, names) as session:
             reports = tuple(report for key in keys for report in report_on(key, session, submission))
             remarks = (*submission.remarks, *session.remarks)
     report = SubmissionReport(

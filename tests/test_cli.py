@@ -314,8 +314,65 @@ def test_check_on_files(solved, capsys):
     """`autograder check` passes a right file with exit code 0, and says that hidden checks decide."""
     assert main(["check", str(solved)]) == 0
     text = capsys.readouterr().out
-    assert "Hidden checks decide the points" in text
+    assert "Public checks passed: affine_forward, affine_backward," in text
     assert "6 of 6 functions pass the public checks" in text
+    assert "12 of 12 points if the hidden checks agree" in text
+
+
+def test_check_says_what_to_mend_before_what_is_not_begun(solved, capsys):
+    """Reports on what fails; what is not written or passes is a line each; the progress last."""
+    text = solved.read_text().replace("axis=0", "axis=1")
+    cut = text.index("def tanh_backward")
+    solved.write_text(text[:cut] + "def tanh_backward(dout, cache):\n    raise NotImplementedError\n")
+    assert main(["check", str(solved)]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("affine_backward: db has shape (N,) = (4,); (M,) = (3,) is expected.")
+    assert "\nNot written yet: tanh_backward.\n" in out
+    assert out.endswith("9 of 12 points if the hidden checks agree.\n")
+    assert "[#############-------] 4 of 6 functions" in out
+    assert "\x1b" not in out
+
+
+NO_FORK = """
+import os, sys
+for name in ("fork", "register_at_fork"):
+    delattr(os, name)
+for name in ("fcntl", "resource", "pwd", "grp", "termios", "pty"):
+    sys.modules[name] = None
+from autograder.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def without_fork(*arguments) -> subprocess.CompletedProcess:
+    """The command as on a system that cannot fork and has none of Unix's own modules."""
+    command = [sys.executable, "-c", NO_FORK, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def test_check_where_no_process_can_be_forked(solved):
+    """On Windows the work is checked in the very process of the command: same text, same exit code."""
+    done = without_fork("check", solved)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "6 of 6 functions pass the public checks" in done.stdout
+    solved.write_text(solved.read_text().replace("axis=0", "axis=1"))
+    done = without_fork("check", solved, "-e", "affine_backward")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "one entry for each example" in done.stdout
+
+
+def test_a_loop_without_end_where_no_process_can_be_forked(solved):
+    """It is ended with one line that says what to try."""
+    solved.write_text(solved.read_text() + "\n\ndef tanh_forward(x):\n    while True:\n        pass\n")
+    code = NO_FORK.replace(
+        "from autograder.cli", "import autograder.own_session\nautograder.own_session.PATIENCE = 1\nfrom autograder.cli"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "check", solved], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("autograder: stopped after 1 s;")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_check_fails_what_is_wrong(solved, capsys):
