@@ -46,6 +46,10 @@ class Raises:
 Wrong = Mapping[str, Any] | Raises
 
 
+def _no_kinks() -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class Question:
     """A case with its inputs.
@@ -53,8 +57,8 @@ class Question:
     args: the arguments; dout: for a pair, the upstream gradient, else None.
     expected: by function name, the expected arrays in order; where the inputs are float32, from the same numbers in
         float64.
-    kinks: for an elementwise pair whose reference has kinks here, the lower and upper bound that its one-sided slopes
-        set to each entry of the gradient, nan where there is no kink; else None.
+    kinks: for an elementwise pair whose reference has kinks here, `kinks()` gives the lower and upper bound that its
+        one-sided slopes set to each entry of the gradient, nan where there is no kink; else None.
     """
 
     case: str
@@ -66,7 +70,7 @@ class Question:
     extreme: bool = False
     cpu_limit: float | None = None
     similar: str = ""
-    kinks: tuple[np.ndarray, np.ndarray] | None = None
+    kinks: Callable[[], tuple[np.ndarray, np.ndarray] | None] = field(compare=False, default=_no_kinks)
 
     @property
     def single(self) -> bool:
@@ -122,40 +126,59 @@ def public_seed(exercise: str) -> bytes:
 
 def full_key(exercise: Exercise, seed: bytes, *, public_only: bool = False) -> Key:
     """The key computed from the solutions: public cases, then hidden ones drawn from the student's `seed`."""
-    questions = tuple(
-        _question(exercise, case, seed if case.hidden else public_seed(exercise.name))
-        for case in exercise.cases
-        if not (case.hidden and public_only)
-    )
-    functions = []
-    for function in exercise.functions:
-        backward = isinstance(exercise, Pair) and function is exercise.backward
-        known = function.misconceptions + (general_misconceptions(exercise) if backward else ())
-        functions.append(
-            KeyFunction(
-                name=function.name,
-                points=float(function.points),
-                args=function.args,
-                returns=function.returns,
-                mistakes=tuple(Mistake(m.id, m.sentence, m.hints, m.extreme) for m in known),
-                wrong=_lazily(known, questions, _wrong_gradient if backward else _wrong_value),
-                gradients=_lazily(known, questions, _gradient_of_wrong(function.args))
-                if isinstance(exercise, Pair) and not backward
-                else (lambda index: ()),
-            )
+    return FullKeys(exercise).key(seed, public_only=public_only)
+
+
+class FullKeys:
+    """The full keys of one exercise, for one student after another; what is the same for all is computed once."""
+
+    def __init__(self, exercise: Exercise):
+        self.exercise = exercise
+        self._known = []
+        for function in exercise.functions:
+            backward = isinstance(exercise, Pair) and function is exercise.backward
+            self._known.append(function.misconceptions + (general_misconceptions(exercise) if backward else ()))
+        self._shapes = symbols_in("\n".join(f.reference.__doc__ or "" for f in exercise.functions))
+        self._mistakes = [tuple(Mistake(m.id, m.sentence, m.hints, m.extreme) for m in known) for known in self._known]
+
+    @functools.cached_property
+    def _public(self) -> dict[str, Question]:
+        seed = public_seed(self.exercise.name)
+        return {case.name: _question(self.exercise, case, seed) for case in self.exercise.cases if not case.hidden}
+
+    def key(self, seed: bytes, *, public_only: bool = False) -> Key:
+        """The key whose hidden inputs are drawn from `seed`."""
+        exercise, pair = self.exercise, isinstance(self.exercise, Pair)
+        questions = tuple(
+            self._public.get(case.name) or _question(exercise, case, seed)
+            for case in exercise.cases
+            if not (case.hidden and public_only)
         )
-    return Key(
-        exercise=exercise.name,
-        assignment=exercise.assignment,
-        pair=isinstance(exercise, Pair),
-        elementwise=isinstance(exercise, Pair) and exercise.elementwise,
-        functions=tuple(functions),
-        questions=questions,
-        shapes=_shapes("\n".join(f.reference.__doc__ or "" for f in exercise.functions)),
-    )
-
-
-_shapes = functools.cache(symbols_in)
+        functions = []
+        for function, known, mistakes in zip(exercise.functions, self._known, self._mistakes, strict=True):
+            backward = pair and function is exercise.backward
+            functions.append(
+                KeyFunction(
+                    name=function.name,
+                    points=float(function.points),
+                    args=function.args,
+                    returns=function.returns,
+                    mistakes=mistakes,
+                    wrong=_lazily(known, questions, _wrong_gradient if backward else _wrong_value),
+                    gradients=_lazily(known, questions, _gradient_of_wrong(function.args))
+                    if pair and not backward
+                    else (lambda index: ()),
+                )
+            )
+        return Key(
+            exercise=exercise.name,
+            assignment=exercise.assignment,
+            pair=pair,
+            elementwise=pair and exercise.elementwise,
+            functions=tuple(functions),
+            questions=questions,
+            shapes=self._shapes,
+        )
 
 
 def _question(exercise: Exercise, case: Case, seed: bytes) -> Question:
@@ -165,7 +188,7 @@ def _question(exercise: Exercise, case: Case, seed: bytes) -> Question:
     if not isinstance(args, tuple):
         raise TypeError(f"{exercise.name}, case {case.name!r}: make(rng) must return a tuple of arguments")
     exact = double(args)
-    expected, dout, kinks = {}, None, None
+    expected, dout, kinks = {}, None, _no_kinks
     if isinstance(exercise, Pair):
         out, cache = exercise.forward.reference(*copies(exact))
         dtype = np.float32 if any(getattr(a, "dtype", None) == np.float32 for a in args) else np.float64
@@ -174,7 +197,7 @@ def _question(exercise: Exercise, case: Case, seed: bytes) -> Question:
         expected[exercise.forward.name] = (np.asarray(out),)
         expected[exercise.backward.name] = as_tuple(gradients)
         if exercise.elementwise and not case.extreme:
-            kinks = _kinks(exercise, exact[0], double(dout))
+            kinks = functools.cache(functools.partial(_kinks, exercise, exact[0], double(dout)))
     else:
         expected[exercise.name] = as_tuple(exercise.reference(*copies(exact)))
     return Question(

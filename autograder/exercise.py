@@ -6,6 +6,7 @@ function. Nothing here knows a layer; the layers are described in `solutions/`, 
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ class Function:
     def name(self) -> str:
         return self.reference.__name__
 
-    @property
+    @functools.cached_property
     def args(self) -> tuple[str, ...]:
         return tuple(inspect.signature(self.reference).parameters)
 

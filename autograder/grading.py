@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from autograder import calls
-from autograder.answer_key import full_key
+from autograder.answer_key import FullKeys
 from autograder.assess import report_on
 from autograder.calls import Limits
 from autograder.catalogue import Catalogue
@@ -39,6 +39,7 @@ class Grader:
         confine: str = "full",
     ):
         self.exercises = catalogue.exercises(assignment)
+        self._keys = {exercise.name: FullKeys(exercise) for exercise in self.exercises}
         self.assignment = assignment
         self.names = [f.name for f in catalogue.functions(assignment)]
         self.seed = secret if callable(secret) else (lambda student, exercise: seed_for(secret, student, exercise))
@@ -68,7 +69,7 @@ class Grader:
                 with self.sandbox.open(submission.sources, self.names) as session:
                     for exercise in exercises:
                         begun = time.perf_counter()
-                        key = full_key(exercise, self.seed(submission.student, exercise.name))
+                        key = self._keys[exercise.name].key(self.seed(submission.student, exercise.name))
                         found = report_on(key, session, submission)
                         took = time.perf_counter() - begun
                         functions.extend(replace(f, exercise=exercise.name, seconds=took) for f in found)

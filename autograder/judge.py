@@ -193,7 +193,8 @@ class _Rungs:
             wanted = "float32 or float64" if self.question.single else str(expected.dtype)
             return fell("dtype", f"{title} is of dtype {yours.dtype}; {wanted} is expected.")
         wrong = self._wrong(i, yours, expected)
-        wrong &= ~self._at_a_kink(yours)
+        if wrong.any():
+            wrong &= ~self._at_a_kink(yours)
         if wrong.any():
             return fell(
                 "values", _how_many(title, yours, wrong), wrong, _beside(name, yours, expected, numerical, wrong)
@@ -219,9 +220,10 @@ class _Rungs:
 
         The student's own forward is not asked: one with a memory could pretend a kink wherever it is differentiated.
         """
-        if self.question.kinks is None or not self.backward:
+        kinks = self.question.kinks() if self.backward else None
+        if kinks is None:
             return np.zeros(yours.shape, bool)
-        low, high = (np.asarray(bound) for bound in self.question.kinks)
+        low, high = (np.asarray(bound) for bound in kinks)
         room = 1e-5 * np.abs(self.question.dout)  # the one-sided slopes are difference quotients
         return (yours >= low - room) & (yours <= high + room)  # nan where there is no kink: False
 

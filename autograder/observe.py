@@ -6,7 +6,6 @@ data; whether it is right is the judge's business.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,12 +37,15 @@ class Observation:
 def observe(key: Key, session: Session) -> tuple[Observation, ...]:
     """One `Observation` for each question of the key, in order.
 
-    One batch asks every question, and begins the numerical checks with it; most of those need nothing more.
+    One batch asks every question, and begins the numerical checks with it; most of those need nothing more. Where there
+    are hidden questions, it begins theirs: their inputs are new, and public ones have been checked by `check()`. A
+    public question gets its numerical check too, one round later, where an answer is not the reference's.
     """
-    asked = [_Asked(key, question, seed) for seed, question in enumerate(key.questions)]
+    hidden = any(question.hidden for question in key.questions)
+    asked = [_Asked(key, question, seed, question.hidden or not hidden) for seed, question in enumerate(key.questions)]
     for one, replies in zip(asked, _grouped(session, [one.calls for one in asked]), strict=True):
         one.take(replies)
-    _go_on(key, session, [one for one in asked if one.steps is not None])
+    _go_on(session, [one for one in asked if one.steps is not None])
     return tuple(one.observation() for one in asked)
 
 
@@ -53,22 +55,24 @@ class _Asked:
     The check asks for the plain forward and backward too; where it does, theirs are the second calls.
     """
 
-    def __init__(self, key: Key, question: Question, seed: int):
-        self.key, self.question = key, question
+    def __init__(self, key: Key, question: Question, seed: int, at_once: bool):
+        self.key, self.question, self.at_once = key, question, at_once
+        self.room = _room(question)
         self.steps = self.vjp = None
         self.wanted: list = []
         if key.pair and _asks_for_gradient(question):
             self.steps = gradients.vjp_steps(
                 question.args, question.dout, seed=seed, elementwise=key.elementwise, names=key.forward.args
             )
-            self.wanted = next(self.steps)
-        once = [_call(key, f.name, question, question.dout) for f in key.functions]
+            if at_once:
+                self.wanted = next(self.steps)
+        once = [self.call(f.name, question.dout) for f in key.functions]
         self.calls = list(once)
         self.doubled_at = len(self.calls) if key.pair and not question.extreme and question.cpu_limit is None else None
         if self.doubled_at is not None:
-            self.calls.append(_call(key, key.backward.name, question, 2 * question.dout))
+            self.calls.append(self.call(key.backward.name, 2 * question.dout))
         wanted_at = len(self.calls)
-        self.calls += [_request(key, question, request) for request in self.wanted]
+        self.calls += self.requests()
         self.again_at = []
         for i, call in enumerate(once):
             repeated = [n for n, request in enumerate(self.wanted) if _repeats(request, question, backward=i == 1)]
@@ -81,18 +85,48 @@ class _Asked:
                 self.calls.append(call)
         self.wanted_at = slice(wanted_at, wanted_at + len(self.wanted))
 
+    def call(self, name: str, dout: Any) -> Call:
+        """The question, put to one of the two functions."""
+        backward = self.key.pair and name == self.key.backward.name
+        return Call(
+            function=name,
+            args=self.question.args,
+            forward=self.key.forward.name if backward else None,
+            dout=dout if backward else None,
+            pair=self.key.pair and not backward,
+            max_bytes=self.room,
+            cpu_limit=self.question.cpu_limit,
+        )
+
+    def requests(self) -> list[Call]:
+        """What the gradient checker wants to know now, as calls of the student's functions."""
+        return [self._request(wanted, isinstance(wanted, gradients.Backward)) for wanted in self.wanted]
+
+    def _request(self, wanted: gradients.Forward | gradients.Backward, backward: bool) -> Call:
+        return Call(
+            function=self.key.backward.name if backward else self.key.forward.name,
+            args=wanted.args,
+            forward=self.key.forward.name if backward else None,
+            dout=wanted.dout if backward else None,
+            pair=not backward,
+            max_bytes=2 * self.room,  # complex numbers are twice as long
+            cpu_limit=self.question.cpu_limit,
+        )
+
     def take(self, replies: Sequence[Reply]) -> None:
         self.first = tuple(replies[: len(self.key.functions)])
         self.second = tuple(replies[i] for i in self.again_at)
         self.doubled = replies[self.doubled_at] if self.doubled_at is not None else None
         if self.steps is not None:
-            if _differentiable(self.first, self.question):
-                self.send(replies[self.wanted_at])
-            else:
+            if not _differentiable(self.first, self.question):
                 self.steps = None
+            elif self.at_once:
+                self.send(replies[self.wanted_at])
         if self.steps is not None and self.agrees():
             # A longer check could only confirm what the reference says, to fewer digits.
             self.steps = None
+        if self.steps is not None and not self.at_once:
+            self.wanted = next(self.steps)
 
     def send(self, replies: Sequence[Reply]) -> None:
         """Answers the numerical check; it ends, or `wanted` holds what it asks next."""
@@ -124,32 +158,30 @@ def _near(value: Any, expected: np.ndarray) -> bool:
 
 def _repeats(request: gradients.Forward | gradients.Backward, question: Question, *, backward: bool) -> bool:
     """Whether the check's request is the very question: the same arguments, and for a backward the same dout."""
-    same = len(request.args) == len(question.args) and all(map(operator.is_, request.args, question.args))
-    if backward:
-        return same and isinstance(request, gradients.Backward) and request.dout is question.dout
-    return same and isinstance(request, gradients.Forward)
+    if isinstance(request, gradients.Backward) != backward or not _identical(request.args, question.args):
+        return False
+    return not backward or _identical(request.dout, question.dout)
 
 
-def _go_on(key: Key, session: Session, running: list[_Asked]) -> None:
+def _identical(one: Any, two: Any) -> bool:
+    """Whether two nested values are made of arrays of the same bits, in the same memory order, and equal scalars."""
+    if isinstance(one, tuple | list):
+        return type(one) is type(two) and len(one) == len(two) and all(map(_identical, one, two))
+    if not (isinstance(one, np.ndarray) and isinstance(two, np.ndarray)):
+        return type(one) is type(two) and bool(one == two)
+    if one is two:
+        return True
+    alike = one.shape == two.shape and one.dtype == two.dtype and one.flags.c_contiguous == two.flags.c_contiguous
+    return alike and one.tobytes() == two.tobytes()
+
+
+def _go_on(session: Session, running: list[_Asked]) -> None:
     """Further rounds for the numerical checks that need them, side by side, each round one batch."""
     while running:
-        plans = [[_request(key, one.question, r) for r in one.wanted] for one in running]
+        plans = [one.requests() for one in running]
         for one, replies in zip(running, _grouped(session, plans), strict=True):
             one.send(replies)
         running = [one for one in running if one.steps is not None]
-
-
-def _call(key: Key, name: str, question: Question, dout: Any) -> Call:
-    backward = key.pair and name == key.backward.name
-    return Call(
-        function=name,
-        args=question.args,
-        forward=key.forward.name if backward else None,
-        dout=dout if backward else None,
-        pair=key.pair and not backward,
-        max_bytes=_room(question),
-        cpu_limit=question.cpu_limit,
-    )
 
 
 def _room(question: Question) -> int:
@@ -176,20 +208,6 @@ def _differentiable(got: Sequence[Reply], question: Question) -> bool:
         forward.status == backward.status == calls.RETURNED
         and isinstance(forward.value, np.ndarray)
         and forward.value.shape == np.shape(question.dout)
-    )
-
-
-def _request(key: Key, question: Question, request: gradients.Forward | gradients.Backward) -> Call:
-    """What the gradient checker asks, as a call of the student's function."""
-    backward = isinstance(request, gradients.Backward)
-    return Call(
-        function=key.backward.name if backward else key.forward.name,
-        args=request.args,
-        forward=key.forward.name if backward else None,
-        dout=request.dout if backward else None,
-        pair=not backward,
-        max_bytes=2 * _room(question),  # complex numbers are twice as long
-        cpu_limit=question.cpu_limit,
     )
 
 

@@ -6,6 +6,7 @@ It holds arrays and sentences and no code; every array keeps every bit.
 from __future__ import annotations
 
 import base64
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -99,7 +100,7 @@ def public_key(exercise: Exercise) -> dict:
                 "args": _pack(q.args),
                 "dout": _pack(q.dout),
                 "expected": _pack(dict(q.expected)),
-                "kinks": _pack(q.kinks),
+                "kinks": _pack(q.kinks()),
             }
             for q in key.questions
         ],
@@ -136,7 +137,7 @@ def read_public_key(data: dict) -> Key:
             args=_unpack(q["args"]),
             dout=_unpack(q["dout"]),
             expected=_unpack(q["expected"]),
-            kinks=_unpack(q.get("kinks")),
+            kinks=functools.partial(_unpack, q.get("kinks")),
             extreme=q["extreme"],
         )
         for q in data["questions"]

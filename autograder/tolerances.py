@@ -34,6 +34,10 @@ SUM_UNITS = 4
 INACCURATE = 1e-9
 
 
+LOST = float(np.finfo(float).tiny / np.finfo(float).eps)  # below, numbers lose bits
+EPS = {np.dtype(kind): float(np.finfo(kind).eps) for kind in (np.float16, np.float32, np.float64, np.longdouble)}
+
+
 def wrong_entries(
     value: np.ndarray,
     expected: np.ndarray,
@@ -63,10 +67,13 @@ def wrong_entries(
     value, expected = (a * 1.0 if a.dtype == bool else a for a in (np.asarray(value), np.asarray(expected)))
     if value.shape != expected.shape:
         raise ValueError(f"cannot compare shape {value.shape} with shape {expected.shape}")
-    eps = float(np.finfo(dtype).eps)
+    eps = EPS[np.dtype(dtype)]
     with np.errstate(all="ignore"):
         allowed = max(rtol, FLOAT32_UNITS * eps) * np.abs(expected) + UNITS * eps * np.abs(unit)
-        right = np.abs(value - expected) <= allowed
+        difference = np.abs(value - expected)
+        right = difference <= allowed
+        if right.all() and difference.max(initial=0.0) < np.inf:  # as nearly always: two passes over the arrays less
+            return np.zeros(value.shape, bool)
     # For an infinite `expected`, allowed is infinite too, and every number would pass.
     finite = np.isfinite(value) & np.isfinite(expected)
     identical = (value == expected) | (np.isnan(value) & np.isnan(expected))
@@ -117,7 +124,7 @@ def same_value(a: Any, b: Any) -> bool:
         return False
     if x.dtype.kind not in "fc":
         return bool(np.array_equal(x, y))
-    if np.array_equal(x, y, equal_nan=True):
+    if x.tobytes() == y.tobytes() or np.array_equal(x, y, equal_nan=True):
         return True
     with np.errstate(all="ignore"):
         finite = np.isfinite(x) & np.isfinite(y)
@@ -137,9 +144,11 @@ def linear(g: np.ndarray, g2: np.ndarray, *, unit: float | np.ndarray = 0.0) -> 
         g: backward(dout, cache). g2: backward(2·dout, cache), each with the cache of a fresh forward.
         unit: that of g, as in `wrong_entries`.
     """
-    g, lost = np.asarray(g), float(np.finfo(float).tiny / np.finfo(float).eps)
+    g, g2, lost = np.asarray(g), np.asarray(g2), LOST
     with np.errstate(all="ignore"):
         doubled = 2.0 * g
+    if doubled.dtype == g2.dtype and doubled.shape == g2.shape and doubled.tobytes() == g2.tobytes():
+        return np.zeros(g.shape, bool)
     return wrong_entries(g2, doubled, unit=2 * np.abs(unit) + lost) & (np.isfinite(doubled) | ~np.isfinite(g))
 
 

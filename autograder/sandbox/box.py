@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from ..calls import Limits, Source
@@ -23,6 +24,7 @@ class Sandbox:
         if confine not in ("full", "none"):
             raise ValueError(f"confine is 'full' or 'none', not {confine!r}")
         self.limits, self.confined = limits or Limits(), confine == "full"
+        self._cpu = self.limits.definitions + self.limits.total_wall
         self.level = ""
         self._zygote: Zygote | None = None
 
@@ -43,7 +45,11 @@ class Sandbox:
     def open(self, sources: Sequence[Source], names: Sequence[str]) -> SandboxSession:
         """A session over one submission: its sources are run, `definitions` says what was found of `names`."""
         line = Line(self._spawn, self.close, self.limits.total_wall)
-        return SandboxSession(line, sources, names, self.limits)
+        session = SandboxSession(line, sources, names, self.limits)
+        if self._zygote is not None and self.confined:  # two that are not confined could meddle with each other
+            with contextlib.suppress(SandboxError):  # whoever needs the next child will see it
+                self._zygote.expect(self._cpu)
+        return session
 
     def _spawn(self) -> Child:
         """A child that has said READY; a zygote that died or stalls is started again, once."""
@@ -63,8 +69,7 @@ class Sandbox:
         if self._zygote is None:
             self._zygote = self._new_zygote()
             self._zygote.start()
-        cpu = self.limits.definitions + self.limits.total_wall
-        child = self._zygote.fork(cpu)
+        child = self._zygote.fork(self._cpu)
         layers: list[str] = []
 
         def limit(kind, sequence, length):

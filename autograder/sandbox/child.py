@@ -11,38 +11,59 @@ import contextlib
 import linecache
 import os
 import sys
+import time
 
 import numpy as np
 
-from . import wire
+from . import messages, wire
 from .calling import Caller, Sink, Warnings
 from .program import Program, world
 from .standins import Refusal, StandIns
 
-_read, _write, _exit = os.read, os.write, os._exit
+# bound early: a submission may patch the modules they come from
+_read, _write, _exit, _now = os.read, os.write, os._exit, time.monotonic
+
+HELD_BYTES, HELD_SECONDS = 1 << 16, 0.002  # what may wait to be sent, and for how long
 
 
 class Pipe:
-    """The child's end of the wire: blocking, by plain read and write."""
+    """The child's end of the wire: blocking, by plain read and write. What is put is sent with what follows it."""
 
     def __init__(self, descriptor: int):
         self.descriptor = descriptor
-        self.frames = wire.Frames()
+        self.held = bytearray()
+        self.sent = 0.0
 
-    def receive(self):
-        while True:
-            frame = self.frames.pop()
-            if frame is not None:
-                return frame
-            data = _read(self.descriptor, 1 << 18)
-            if not data:
-                _exit(0)
-            self.frames.feed(data)
+    def receive(self) -> tuple[int, int, bytes]:
+        """The next frame: its kind, its number, its body. The end of the line is the end of the process."""
+        kind, sequence, length = wire.HEADER.unpack(self._read(wire.HEADER.size))
+        return kind, sequence, self._read(length)
 
-    def send(self, kind: int, sequence: int, value) -> None:
-        data = memoryview(wire.frame(kind, sequence, value))
-        while data:
-            data = data[_write(self.descriptor, data) :]
+    def _read(self, count: int) -> bytes:
+        data = _read(self.descriptor, count)
+        if len(data) == count:
+            return data
+        parts = [data]
+        while data and (count := count - len(data)):
+            parts.append(data := _read(self.descriptor, count))
+        if count:
+            _exit(0)
+        return b"".join(parts)
+
+    def put(self, data: bytes) -> None:
+        """Sends a frame soon: at once if much is waiting, or if the last was sent a while ago."""
+        self.held += data
+        if len(self.held) >= HELD_BYTES or _now() - self.sent >= HELD_SECONDS:
+            self.send()
+
+    def send(self, data: bytes = b"") -> None:
+        """Sends a frame now, after whatever waits."""
+        if self.held:
+            data, self.held = self.held + data, bytearray()
+        left = memoryview(data)
+        while left:
+            left = left[_write(self.descriptor, left) :]
+        self.sent = _now()
 
 
 class Server:
@@ -56,19 +77,31 @@ class Server:
 
     def refuse(self, error: BaseException) -> None:
         """Says why this process is not fit to run a submission."""
-        self.pipe.send(wire.REFUSED, 0, (f"{type(error).__name__}: {error}",))
+        self.pipe.send(wire.frame(wire.REFUSED, 0, (f"{type(error).__name__}: {error}",)))
 
     def serve(self, layers: tuple[str, ...]) -> None:
         """Says READY, loads the sources, answers calls until the grader hangs up."""
         sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = Sink()
         pipe = self.pipe
-        pipe.send(wire.READY, 0, layers)
+        pipe.send(wire.frame(wire.READY, 0, layers))
         _, _, body = pipe.receive()
-        with self._load(body, lambda source, at: pipe.send(wire.PROGRESS, 0, (source, at))) as (caller, definitions):
-            pipe.send(wire.DEFINED, 0, definitions)
+
+        def progress(source, at):
+            pipe.send(wire.frame(wire.PROGRESS, 0, (source, at)))
+
+        with self._load(body, progress) as (caller, definitions):
+            pipe.send(wire.frame(wire.DEFINED, 0, definitions))
             while True:
-                _, sequence, body = pipe.receive()
-                pipe.send(wire.REPLY, sequence, self._call(caller, body))
+                self._answer(caller, *pipe.receive()[1:])
+
+    def _answer(self, caller: Caller, sequence: int, body: bytes) -> None:
+        """Makes the calls of one frame; a reply may wait for the next ones, but not if it is asked for by itself."""
+        one_by_one, calls = messages.read_calls(body)
+        send = self.pipe.send if one_by_one else self.pipe.put
+        for call in calls:
+            send(messages.reply_frame(sequence, caller.call(*call)))
+            sequence += 1
+        self.pipe.send()
 
     @contextlib.contextmanager
     def _load(self, body: bytes, progress):
@@ -85,11 +118,6 @@ class Server:
             caller = Caller(functions, program.labels, self.collector, self.standins)
             yield caller, (tuple(definitions), tuple(program.remarks))
 
-    @staticmethod
-    def _call(caller: Caller, body: bytes) -> tuple:
-        function, args, forward, dout, pair, max_bytes = wire.Reader(body).decode()
-        return caller.call(function, args, forward, dout, pair, max_bytes)
-
     def _rehearse(self) -> None:
         """Every path of the above once: what is imported, cached or allocated by it is shared by all forks."""
         text = "import numpy as np\ndef f(x):\n    return x * 2.0, x\ndef g(dout, x):\n    return dout * 2.0\n"
@@ -97,7 +125,6 @@ class Server:
         x = np.ones((2, 3))
         with self._load(load[wire.HEADER.size :], lambda source, at: None) as (caller, definitions):
             wire.frame(wire.DEFINED, 0, definitions)
-            for call in (("f", (x,), None, None, True, 1 << 20), ("g", (x,), "f", x, False, 1 << 20)):
-                reply = self._call(caller, wire.frame(wire.CALL, 0, call)[wire.HEADER.size :])
-                wire.frame(wire.REPLY, 0, reply)
+            for call in (("f", (x,), None, None, True), ("g", (x,), "f", x, False)):
+                messages.reply_frame(0, caller.call(*call))
         linecache.clearcache()

@@ -92,12 +92,14 @@ def converse(child: Child, payload: bytes, frames: Frames, accept: Callable, bud
 
 
 def _deliver(frames: Frames, accept: Callable, clock: _Clock) -> bool:
+    counted = False
     while (frame := frames.pop()) is not None:
         verdict = accept(*frame)
         if verdict:
             return True
-        if verdict is False:
-            clock.renew()
+        counted |= verdict is False
+    if counted:
+        clock.renew()
     return False
 
 

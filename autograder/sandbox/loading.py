@@ -27,6 +27,7 @@ class Loader:
         self.skipped: dict[Place, Failure] = {}
         self.definitions: dict[str, Definition] = {}
         self.remarks: tuple[str, ...] = ()
+        self.died_early = False
 
     def load(self) -> Failure | None:
         """Leaves a child that has loaded the submission; the failure, where there is none to be had."""
@@ -36,6 +37,9 @@ class Loader:
                 definitions, remarks = self._run(place)
             except Failure as failure:
                 if self.line.tries_again(failure):
+                    continue
+                if failure.status == CRASHED and not place and not self.died_early:
+                    self.died_early = True  # while it waited for a submission: nothing had been run
                     continue
                 at = place[-1] if place else None
                 if failure.status in (TIMEOUT, CRASHED) and at not in (None, *self.skipped) and self._may_try():

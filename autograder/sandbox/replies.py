@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..calls import MISSING, RAISED, RETURNED, Definition, Frame, Opaque, Problem, Reply
+from ..calls import RETURNED, Definition, Frame, Opaque, Problem, Reply
+from .messages import read_reply_fields
 from .problems import MAX_FRAMES, MAX_LINE, MAX_MESSAGE, clean
-from .wire import MAX_DEPTH, MAX_ITEMS, Odd, Reader, WireError
+from .wire import MAX_DEPTH, MAX_ITEMS, Odd, Reader, WireError, fields
 
 MAX_TEXT = 4 * MAX_MESSAGE  # bytes of UTF-8
 SLACK = 1 << 16  # bytes of a reply that are not array data
@@ -17,31 +18,28 @@ MAX_DEFINITIONS = 1 << 20
 
 def read_reply(body: bytes) -> Reply:
     """The reply in a REPLY frame's body; raises WireError."""
-    fields = Reader(body, max_text=MAX_TEXT, depth=MAX_DEPTH + 2, items=MAX_ITEMS).decode()
-    return make_reply(_fields(fields, str, None, bool, None, str, tuple, tuple, float))
+    return make_reply(read_reply_fields(body, max_text=MAX_TEXT, depth=MAX_DEPTH + 2, items=MAX_ITEMS))
 
 
-def make_reply(fields: tuple) -> Reply:
+def make_reply(told: tuple) -> Reply:
     """The reply that a plain tuple describes; see `autograder.sandbox.calling`."""
-    status, value, paired, problem, where, mutated, warnings, seconds = fields
-    if status not in (RETURNED, MISSING, RAISED) or where not in ("", "forward"):
-        raise WireError("an unknown status")
+    status, value, paired, problem, where, mutated, warnings, seconds = told
     return Reply(
         status,
         _settle(value) if status == RETURNED else None,
         paired,
         _problem(problem),
         where,
-        tuple(clean(_is(text, str), 20) for text in mutated),
-        tuple(clean(_is(text, str)) for text in warnings[:5]),
+        tuple([clean(_is(text, str), 20) for text in mutated]),
+        tuple([clean(_is(text, str)) for text in warnings[:5]]),
         seconds if 0 <= seconds < 1e6 else 0.0,
     )
 
 
 def read_definitions(body: bytes, names) -> tuple[dict[str, Definition], tuple[str, ...]]:
     """The definitions and remarks in a DEFINED frame's body; raises WireError."""
-    fields = Reader(body, max_text=MAX_TEXT, depth=6, items=4096).decode()
-    return make_definitions(*_fields(fields, tuple, tuple), names)
+    told = Reader(body, max_text=MAX_TEXT, depth=6, items=4096).decode()
+    return make_definitions(*fields(told, tuple, tuple), names)
 
 
 def make_definitions(entries, remarks, names) -> tuple[dict[str, Definition], tuple[str, ...]]:
@@ -49,20 +47,11 @@ def make_definitions(entries, remarks, names) -> tuple[dict[str, Definition], tu
         raise WireError("definitions are missing")
     definitions = {}
     for entry, name in zip(entries, names, strict=True):
-        told, found, where, problem, untouched = _fields(entry, str, bool, str, None, bool)
+        told, found, where, problem, untouched = fields(entry, str, bool, str, None, bool)
         if told != name:
             raise WireError("a definition of something else")
         definitions[name] = Definition(name, found, clean(where, 200), _problem(problem), untouched)
     return definitions, tuple(clean(_is(text, str)) for text in remarks[:32])
-
-
-def _fields(value: Any, *types) -> tuple:
-    if type(value) is not tuple or len(value) != len(types):
-        raise WireError("a record of the wrong length")
-    for item, kind in zip(value, types, strict=True):
-        if kind is not None and type(item) is not kind:
-            raise WireError("a field of the wrong type")
-    return value
 
 
 def _is(value: Any, kind: type) -> Any:
@@ -74,10 +63,10 @@ def _is(value: Any, kind: type) -> Any:
 def _problem(value: Any) -> Problem | None:
     if value is None:
         return None
-    kind, message, frames = _fields(value, str, str, tuple)
+    kind, message, frames = fields(value, str, str, tuple)
     made = []
     for frame in frames[:MAX_FRAMES]:
-        label, line, function, text = _fields(frame, str, int, str, str)
+        label, line, function, text = fields(frame, str, int, str, str)
         made.append(Frame(clean(label, 200), line, clean(function, 80), clean(text, MAX_LINE)))
     return Problem(clean(kind, 100), clean(message), tuple(made))
 

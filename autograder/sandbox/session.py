@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..calls import CRASHED, FORBIDDEN, GRADER_ERROR, PROTOCOL, TIMEOUT, Call, Limits, Problem, Reply, Source
-from . import wire
+from . import messages, wire
 from .converse import Failure
 from .line import Line
 from .loading import Loader
@@ -24,6 +24,7 @@ class SandboxSession:
         self._strikes: Counter[str] = Counter()
         self._last_strike: dict[str, Failure] = {}
         self._sequence = 0
+        self._one_by_one = False  # whether a call ended a child: from then on it is to be known which one does
         with line.running():
             self._ended: Failure | None = self._loader.load()
         self.definitions = self._loader.definitions
@@ -107,6 +108,11 @@ class SandboxSession:
         except Failure as failure:
             if self._line.tries_again(failure):
                 return
+            if len(segment) > 1 and not self._one_by_one:
+                # replies may have been on their way: the calls are made again, each answered before the next is made
+                self._one_by_one = True
+                del replies[base:]
+                return
             done = len(replies) - base
             if failure.status == PROTOCOL:
                 self._blame(failure, segment, replies, base, used)
@@ -132,7 +138,7 @@ class SandboxSession:
             replies.append(read_reply(body))
             return len(replies) - base == len(segment)
 
-        payload = b"".join([wire.frame(wire.CALL, first + at, _body(call)) for at, call in enumerate(segment)])
+        payload = messages.calls_frame(first, segment, one_by_one=self._one_by_one)
         cpu = segment[0].cpu_limit
         self._line.exchange(payload, limit, accept, cpu=limits.call if cpu is None else cpu, wall=limits.call_wall)
 
@@ -186,10 +192,6 @@ class SandboxSession:
 
     def __exit__(self, *error) -> None:
         self.close()
-
-
-def _body(call: Call) -> tuple:
-    return call.function, tuple(call.args), call.forward, call.dout, call.pair, call.max_bytes
 
 
 def _failed(failure: Failure, where: str = "") -> Reply:

@@ -44,6 +44,7 @@ class Zygote:
         self.places = places or {"numpy_folder": str(Path(np.__file__).parents[1])}
         self.process: subprocess.Popen | None = None
         self.control: socket.socket | None = None
+        self._expected: socket.socket | None = None  # our end of the line to a child that was asked for
 
     def start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -84,27 +85,41 @@ class Zygote:
             return self.process.stderr.read()[-2000:].decode("utf-8", "replace").strip() or "no message"
         return "no message"
 
-    def fork(self, cpu: float) -> Child:
-        """A new child, on the other end of a fresh socket."""
+    def expect(self, cpu: float) -> None:
+        """Asks for the next child, which gets ready while the grader is at other work; once is enough."""
+        if self._expected is not None:
+            return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._expected = ours
+        request = REQUEST.pack(b"F", int(cpu) + 1, self.confined)
         try:
-            request = REQUEST.pack(b"F", int(cpu) + 1, self.confined)
             socket.send_fds(self.control, [request], [theirs.fileno()])
-            data, descriptors, _, _ = socket.recv_fds(self.control, ANSWER.size, 1)
         except OSError as error:
-            ours.close()
             raise SandboxError(f"the zygote does not answer: {error}") from error
         finally:
             theirs.close()
+
+    def fork(self, cpu: float) -> Child:
+        """A new child, on the other end of a fresh socket: the one that is expected, if there is one."""
+        self.expect(cpu)
+        return self._born()
+
+    def _born(self) -> Child:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self.control, ANSWER.size, 1)
+        except OSError as error:
+            raise SandboxError(f"the zygote does not answer: {error}") from error
         if len(data) != ANSWER.size:
-            ours.close()
             raise SandboxError(f"the zygote ended: {self._last_words()}")
         _, pid, _ = ANSWER.unpack(data)
+        ours, self._expected = self._expected, None
         ours.setblocking(False)
         return Child(self, ours, pid, descriptors[0] if descriptors else -1)
 
     def reap(self, pid: int, grace: float) -> int:
         """Waits up to `grace` seconds for a child to end by itself, ends it, and returns its wait status."""
+        if self._expected is not None:  # answers come in the order of the requests
+            self._born().discard()
         self._ask(REQUEST.pack(b"W", pid, int(grace * 1000)))
         return self._answer()[2]
 
@@ -119,8 +134,10 @@ class Zygote:
             raise SandboxError(f"the zygote does not answer: {error}") from error
 
     def close(self) -> None:
-        if self.control is not None:
-            self.control.close()
+        for ours in (self.control, self._expected):
+            if ours is not None:
+                ours.close()
+        self._expected = None
         if self.process is not None:
             try:
                 self.process.wait(1)

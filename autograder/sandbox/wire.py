@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 HEADER = struct.Struct("<BxxxIQ")
-LOAD, CALL, READY, REFUSED, PROGRESS, DEFINED, REPLY = range(1, 8)
+LOAD, CALLS, READY, REFUSED, PROGRESS, DEFINED, REPLY = range(1, 8)
 
 DTYPES = tuple(np.dtype(name) for name in ("float64", "float32", "int64", "int32", "uint8", "bool", "complex128"))
 CODES = {dtype: code for code, dtype in enumerate(DTYPES)}
+BOOL = CODES[np.dtype("bool")]
 MAX_DEPTH, MAX_ITEMS, MAX_RANK, MAX_SIZE = 4, 64, 16, 1 << 31
 # what the frames of the grader and of definitions may hold; a value that a student returned is held to the above
 LOOSE_DEPTH, LOOSE_ITEMS = 16, 1 << 16
@@ -53,17 +54,20 @@ class Odd:
         return f"Odd({self.kind!r})"
 
 
-def frame(kind: int, sequence: int, value: Any) -> bytes:
-    """The bytes of one frame."""
-    parts: list[bytes] = []
-    _encode(value, parts.append)
+def frame(kind: int, sequence: int, *values: Any, head: bytes = b"") -> bytes:
+    """The bytes of one frame: `head` as it is, then the values."""
+    parts = [head]
+    for value in values:
+        _encode(value, parts.append)
     body = b"".join(parts)
     return HEADER.pack(kind, sequence, len(body)) + body
 
 
 def _encode(value: Any, put) -> None:
     kind = type(value)
-    if kind is str:
+    if kind is np.ndarray:
+        _encode_array(value, put)
+    elif kind is str:
         text = value.encode("utf-8", "replace")
         put(b"s" + _LENGTH.pack(len(text)))
         put(text)
@@ -71,8 +75,6 @@ def _encode(value: Any, put) -> None:
         put((b"(" if kind is tuple else b"[") + _LENGTH.pack(len(value)))
         for item in value:
             _encode(item, put)
-    elif kind is np.ndarray:
-        _encode_array(value, put)
     elif value is None:
         put(b"N")
     elif kind is bool:
@@ -105,35 +107,43 @@ def _encode_array(array: np.ndarray, put) -> None:
 
 
 class Reader:
-    """Decodes one body within limits; `decode` must consume it to the last byte."""
+    """Decodes the values of one body within limits; `end` sees to it that the last byte was consumed.
 
-    def __init__(self, body, *, max_text=1 << 30, depth=LOOSE_DEPTH, items=LOOSE_ITEMS, odd=Odd):
-        self.body, self.at, self.end = body, 0, len(body)
-        self.max_text, self.depth, self.items, self.odd = max_text, depth, items, odd
+    copy: False for arrays that are views of the body, for a caller that makes its own copies.
+    """
+
+    def __init__(self, body, at=0, *, max_text=1 << 30, depth=LOOSE_DEPTH, items=LOOSE_ITEMS, copy=True):
+        self.body, self.at, self.size = body, at, len(body)
+        self.max_text, self.depth, self.items, self.copy = max_text, depth, items, copy
 
     def decode(self) -> Any:
-        value = self._value(0)
-        if self.at != self.end:
-            raise WireError("bytes are left over")
+        """The one value that the body holds."""
+        value = self.value()
+        self.end()
         return value
+
+    def end(self) -> None:
+        if self.at != self.size:
+            raise WireError("bytes are left over")
 
     def _take(self, count: int) -> int:
         """Moves past `count` bytes that have arrived and returns where they began."""
         start = self.at
-        if count < 0 or count > self.end - start:
+        if count > self.size - start:
             raise WireError("a length points past the end")
         self.at = start + count
         return start
 
-    def _value(self, depth: int) -> Any:
+    def value(self, depth: int = 0) -> Any:
+        """The next value."""
         tag = self.body[self._take(1)]
         if tag == 0x61:  # a
             return self._array()
         if tag == 0x28 or tag == 0x5B:  # ( [
             count = self._length()
-            if depth >= self.depth or count > self.items or count > self.end - self.at:
+            if depth >= self.depth or count > self.items or count > self.size - self.at:
                 raise WireError("too many items, or nested too deep")
-            items = [self._value(depth + 1) for _ in range(count)]
+            items = [self.value(depth + 1) for _ in range(count)]
             return items if tag == 0x5B else tuple(items)
         if tag == 0x73:  # s
             return self._text()
@@ -151,7 +161,7 @@ class Reader:
             dtype = self._dtype(self.body[self._take(1)])
             return np.frombuffer(self.body, dtype, 1, self._take(dtype.itemsize))[0]
         if tag == 0x6F:  # o
-            return self.odd(self._text())
+            return Odd(self._text())
         raise WireError(f"unknown tag {tag}")
 
     def _length(self) -> int:
@@ -170,19 +180,21 @@ class Reader:
         return DTYPES[code]
 
     def _array(self) -> np.ndarray:
-        code, order, rank = _ARRAY.unpack_from(self.body, self._take(_ARRAY.size))
+        code, order, rank = _ARRAY.unpack_from(self.body, self._take(3))
         dtype = self._dtype(code)
         if rank > MAX_RANK or order not in b"CFS":
             raise WireError("bad array header")
         shape = _DIMS[rank].unpack_from(self.body, self._take(8 * rank))
         # the product of a shape with a zero in it is 0 whatever the other sizes are, so each is bounded by itself
-        if any(size > MAX_SIZE for size in shape):
+        if rank and max(shape) > MAX_SIZE:
             raise WireError("a dimension is too large")
         count = math.prod(shape)
         start = self._take(count * dtype.itemsize)
         flat = np.frombuffer(self.body, dtype, count, start)
-        if dtype.kind == "b" and flat.view(np.uint8).max(initial=0) > 1:
+        if code == BOOL and flat.view(np.uint8).max(initial=0) > 1:
             raise WireError("a bool is neither 0 nor 1")
+        if order == b"C":
+            return (flat.copy() if self.copy else flat).reshape(shape)
         return order_as(flat.reshape(shape, order="F" if order == b"F" else "C"), order)
 
 
@@ -205,6 +217,16 @@ def fresh(value: Any) -> Any:
         return tuple([fresh(item) for item in value])
     if kind is list:
         return [fresh(item) for item in value]
+    return value
+
+
+def fields(value: Any, *types) -> tuple:
+    """A record: a tuple of items of these types, None standing for any."""
+    if type(value) is not tuple or len(value) != len(types):
+        raise WireError("a record of the wrong length")
+    for item, kind in zip(value, types, strict=True):
+        if kind is not None and type(item) is not kind:
+            raise WireError("a field of the wrong type")
     return value
 
 
@@ -231,4 +253,5 @@ class Frames:
         if len(self.buffer) - start < length:
             return None
         self.at = start + length
-        return kind, sequence, bytes(self.buffer[start : self.at])
+        with memoryview(self.buffer) as view:
+            return kind, sequence, bytes(view[start : self.at])

@@ -124,6 +124,32 @@ def test_a_zygote_that_stalls_is_started_again(monkeypatch):
         assert ask(box, "def f(x):\n    return x", Call("f", (X,)))[0].status == RETURNED
 
 
+def zygotes_children(box) -> set[int]:
+    pid = box._zygote.pid
+    return {int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def test_the_next_child_is_made_while_one_is_at_work(box):
+    """It waits for the next submission; where it does not live that long, another takes its place."""
+    source = [Source("cell 1", "def f(x):\n    return x")]
+    deadline = time.monotonic() + 10
+
+    def waiting(session) -> set[int]:
+        """The zygote's children but the session's, as soon as there is one."""
+        while not (others := zygotes_children(box) - {session._line.child.pid}) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return others
+
+    with box.open(source, ("f",)) as session:
+        others = waiting(session)
+    with box.open(source, ("f",)) as session:
+        assert session._line.child.pid in others
+        time.sleep(0.05)
+        for pid in waiting(session):
+            os.kill(pid, signal.SIGKILL)
+    assert ask(box, "def f(x):\n    return x", Call("f", (X,)))[0].status == RETURNED
+
+
 def children() -> list[str]:
     return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
 
@@ -131,6 +157,7 @@ def children() -> list[str]:
 def test_nothing_is_left_behind(box):
     """After many submissions, hangs and crashes there are the processes and descriptors of before, and no zombie."""
     ask(box, "def f(x):\n    return x", Call("f", (X,)))
+    box._spawn().end(0)  # the one that was made ready for the next submission
     zygote = box._zygote.pid
     descriptors = [len(os.listdir(f"/proc/{pid}/fd")) for pid in ("self", zygote)]
     before = children()

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.calls import Definition, Reply
+from autograder.calls import Call, Definition, Reply
 from autograder.sandbox import wire
+from autograder.sandbox.messages import calls_frame, read_calls, reply_frame
 from autograder.sandbox.replies import read_definitions, read_reply
 from autograder.sandbox.wire import DTYPES, Frames, Odd, Reader, WireError, frame, fresh
 
@@ -133,7 +134,7 @@ GOOD_DEFINITIONS = ((("f", True, "cell 1", ("E", "m", ()), False),), ("a remark"
 @given(st.sampled_from([GOOD_REPLY, BAD_REPLY, GOOD_DEFINITIONS]), st.data())
 def test_a_damaged_reply_is_a_reply_or_refused(value, data):
     """A reply with bytes changed, cut or put in is a well-formed reply of clean text, or refused."""
-    body = bytearray(frame(0, 0, value)[wire.HEADER.size :])
+    body = bytearray((reply_frame(0, value) if len(value) == 8 else frame(0, 0, value))[wire.HEADER.size :])
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(body) - 1))
         change = data.draw(st.sampled_from(["flip", "cut", "put"]))
@@ -153,30 +154,67 @@ def test_a_damaged_reply_is_a_reply_or_refused(value, data):
 
 
 FIELDS = {
-    "status": "passed",
     "value": "text where a value belongs",
-    "paired": 1,
     "problem": ("only", "two"),
-    "where": "backward",
     "mutated": (1,),
     "warnings": "text",
-    "seconds": 1,
 }
 
 
-@pytest.mark.parametrize("at", range(8), ids=FIELDS)
-def test_a_reply_with_a_field_of_another_type_is_refused(at):
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_reply_with_a_field_of_another_type_is_refused(field):
     """Each field of a reply is held to its type."""
+    at = ("status", "value", "paired", "problem", "where", "mutated", "warnings", "seconds").index(field)
     changed = list(GOOD_REPLY)
-    changed[at] = list(FIELDS.values())[at]
+    changed[at] = FIELDS[field]
     with pytest.raises(WireError):
-        read_reply(frame(0, 0, tuple(changed))[wire.HEADER.size :])
+        read_reply(reply_frame(0, tuple(changed))[wire.HEADER.size :])
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_an_unknown_status_is_refused(at):
+    """The first two bytes say how the call ended and where; there are few ways."""
+    body = bytearray(reply_frame(0, GOOD_REPLY)[wire.HEADER.size :])
+    read_reply(bytes(body))
+    body[at] = 9
+    with pytest.raises(WireError, match="status"):
+        read_reply(bytes(body))
+
+
+def test_a_reply_arrives_as_it_was_sent():
+    """Every field, the rare ones too."""
+    reply = read_reply(reply_frame(0, BAD_REPLY)[wire.HEADER.size :])
+    assert (reply.status, reply.value, reply.where, reply.seconds) == ("error", None, "forward", 0.5)
+    assert (reply.problem.type, reply.problem.frames[0].line) == ("ValueError", 2)
+    reply = read_reply(reply_frame(0, GOOD_REPLY)[wire.HEADER.size :])
+    assert (reply.status, reply.paired, reply.mutated, reply.warnings) == ("returned", True, ("0",), GOOD_REPLY[6])
+    assert same(reply.value, (np.ones((2, 3)), np.array(1.0)))
+
+
+def test_calls_arrive_as_they_were_made():
+    """Arguments that several calls share travel once, and arrive at each."""
+    x, dout = np.arange(6.0).reshape(2, 3).T, np.ones((3, 2))
+    calls = [
+        Call("f", (x, 2.0), pair=True),
+        Call("g", (x, 2.0), forward="f", dout=dout, max_bytes=99),
+        Call("g", (x,), forward="f", dout=(dout, x)),
+    ]
+    data = calls_frame(7, calls, one_by_one=True)
+    one_by_one, arrived = read_calls(data[wire.HEADER.size :])
+    first, second, third = arrived
+    assert one_by_one
+    assert (first[0], first[2:]) == ("f", (None, None, True, 1 << 20))
+    assert (second[0], second[2], second[4:]) == ("g", "f", (False, 99))
+    assert all(same(one[1], (x, 2.0)) and one[1][0].flags.f_contiguous for one in (first, second))
+    assert same(third[1], (x,))
+    assert same(third[3], (dout, x))
+    assert data.count(dout.tobytes()) == 2  # by itself, and within a tuple
 
 
 def test_text_is_cleaned_on_this_side_too():
     """A child that cleans nothing gains nothing: control characters and length are dealt with again."""
     told = ("error", None, True, ("\x1b[31mE", "\u202em" + "x" * 1000, (("\x07", 1, "\x9b", "\r\n"),)), "", (), (), 0.0)
-    problem = read_reply(frame(0, 0, told)[wire.HEADER.size :]).problem
+    problem = read_reply(reply_frame(0, told)[wire.HEADER.size :]).problem
     assert (problem.type, problem.message[:2], len(problem.message)) == ("\ufffd[31mE", "\ufffdm", 500)
     assert problem.frames[0].label == "\ufffd"
 
