@@ -21,7 +21,8 @@ from autograder.calls import Call, Reply, Session
 class Observation:
     """What became of one question.
 
-    first, second: for each function of the exercise in order, the replies to two calls with the same inputs.
+    first, second: for each function of the exercise in order, the replies to two calls with the same inputs; of one
+        that was not asked twice, the same reply.
     doubled: for a pair, the backward's reply to 2·dout; None where it was not asked.
     vjp: for a pair, the backward compared with a numerical derivative of the student's own forward; None where that is
         not asked (extreme or float32 inputs) or could not be.
@@ -38,8 +39,9 @@ def observe(key: Key, session: Session) -> tuple[Observation, ...]:
     """One `Observation` for each question of the key, in order.
 
     One batch asks every question, and begins the numerical checks with it; most of those need nothing more. Where there
-    are hidden questions, it begins theirs: their inputs are new, and public ones have been checked by `check()`. A
-    public question gets its numerical check too, one round later, where an answer is not the reference's.
+    are hidden questions, theirs alone are asked twice and begin a numerical check: their inputs are new, while public
+    ones have been through `check()`. A public question gets its numerical check one round later, where an answer to it
+    is not the reference's.
     """
     hidden = any(question.hidden for question in key.questions)
     asked = [_Asked(key, question, seed, question.hidden or not hidden) for seed, question in enumerate(key.questions)]
@@ -55,8 +57,8 @@ class _Asked:
     The check asks for the plain forward and backward too; where it does, theirs are the second calls.
     """
 
-    def __init__(self, key: Key, question: Question, seed: int, at_once: bool):
-        self.key, self.question, self.at_once = key, question, at_once
+    def __init__(self, key: Key, question: Question, seed: int, closely: bool):
+        self.key, self.question, self.closely = key, question, closely
         self.room = _room(question)
         self.steps = self.vjp = None
         self.wanted: list = []
@@ -64,7 +66,7 @@ class _Asked:
             self.steps = gradients.vjp_steps(
                 question.args, question.dout, seed=seed, elementwise=key.elementwise, names=key.forward.args
             )
-            if at_once:
+            if closely:
                 self.wanted = next(self.steps)
         once = [self.call(f.name, question.dout) for f in key.functions]
         self.calls = list(once)
@@ -78,7 +80,7 @@ class _Asked:
             repeated = [n for n, request in enumerate(self.wanted) if _repeats(request, question, backward=i == 1)]
             if repeated:
                 self.again_at.append(wanted_at + repeated[0])
-            elif question.cpu_limit is not None:  # where cost counts nothing is asked twice
+            elif question.cpu_limit is not None or not closely:  # where cost counts nothing is asked twice
                 self.again_at.append(i)
             else:
                 self.again_at.append(len(self.calls))
@@ -120,12 +122,12 @@ class _Asked:
         if self.steps is not None:
             if not _differentiable(self.first, self.question):
                 self.steps = None
-            elif self.at_once:
+            elif self.closely:
                 self.send(replies[self.wanted_at])
         if self.steps is not None and self.agrees():
             # A longer check could only confirm what the reference says, to fewer digits.
             self.steps = None
-        if self.steps is not None and not self.at_once:
+        if self.steps is not None and not self.closely:
             self.wanted = next(self.steps)
 
     def send(self, replies: Sequence[Reply]) -> None:
