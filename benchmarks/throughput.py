@@ -4,8 +4,8 @@
 
 Everybody grades the same six functions of 02_layers, right and as a notebook, each with a comment of its own. Ours is
 the command `autograder grade`, with all its hidden inputs, start of the process included, results on disk; the peers
-run the notebook and check next to nothing, in their favour. They take turns, round after round, so that a busy machine is busy for all; the
-tables show medians. otter-grader is installed into an environment of its own.
+run the notebook and check next to nothing, in their favour. They take turns, round after round, so that a busy machine
+is busy for all; the tables show medians. otter-grader is installed into an environment of its own.
 """
 
 from __future__ import annotations
