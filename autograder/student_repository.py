@@ -8,6 +8,7 @@ open it. Nothing in it holds a line of a solution, but for the layers that `--wi
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -39,12 +40,13 @@ BRANCH = "main"
 INSTALL_ID = "install-on-colab"
 INSTALL = """\
 # On Google Colab this installs the course's package. Anywhere else it does nothing.
-import importlib.util
 import subprocess
 import sys
+from importlib.util import find_spec
 
-if "google.colab" in sys.modules and importlib.util.find_spec("autograder") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", {package!r}], check=True)"""
+if "google.colab" in sys.modules and find_spec("autograder") is None:
+    package = {package}
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)"""
 
 
 def make_release(
@@ -114,9 +116,17 @@ def _package(url: str) -> str:
     return f"{url}/{raw}/{BRANCH}/wheels/{FILE}"
 
 
+def install_cell(package: str) -> str:
+    """The code that installs on Colab; an address stands on two lines, so that it can be read on a small screen."""
+    folder, slash, file = package.rpartition("/wheels/")
+    if not slash:
+        return INSTALL.format(package=json.dumps(package))
+    return INSTALL.format(package=f"(\n        {json.dumps(folder)}\n        {json.dumps(slash + file)}\n    )")
+
+
 def _install_first(notebook, package: str) -> None:
     """Puts the cell that installs on Colab before the first cell of code."""
-    cell = new_code_cell(INSTALL.format(package=package), id=INSTALL_ID, metadata={"tags": ["install"]})
+    cell = new_code_cell(install_cell(package), id=INSTALL_ID, metadata={"tags": ["install"]})
     at = next((i for i, c in enumerate(notebook.cells) if c.cell_type == "code"), len(notebook.cells))
     notebook.cells.insert(at, cell)
 

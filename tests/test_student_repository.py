@@ -22,7 +22,7 @@ from autograder.catalogue import load_catalogue
 from autograder.cli import main
 from autograder.errors import BadInput
 from autograder.repository_check import MARKER_FILE
-from autograder.student_repository import INSTALL, INSTALL_ID, make_release, release_files, solved_file
+from autograder.student_repository import INSTALL_ID, install_cell, make_release, release_files, solved_file
 from autograder.wheel import FILE, package_wheel
 from demo.classroom import reference_source
 from tests.conftest import ROOT
@@ -132,7 +132,8 @@ def test_notebooks_are_clean_and_install_on_colab_first(files):
         assert [(c.outputs, c.execution_count) for c in code if c.outputs or c.execution_count is not None] == []
         assert code[0].id == INSTALL_ID
         assert notebook.cells[0].source.startswith("# ")
-        assert f"{URL}/raw/main/wheels/{FILE}" in code[0].source
+        assert code[0].source == install_cell(f"{URL}/raw/main/wheels/{FILE}")
+        assert max(map(len, code[0].source.splitlines())) < 100
 
 
 def test_names_and_line_ends_are_good_on_every_system(files):
@@ -287,7 +288,7 @@ def test_the_wheel_is_the_one_that_the_project_builds(tmp_path, monkeypatch):
 
 def test_on_colab_the_first_cell_installs_and_elsewhere_it_does_nothing(files, repository, python):
     """Where the package is absent and this is Colab, pip gets it; another time, and elsewhere, nothing is tried."""
-    cell = INSTALL.format(package=str(repository / "wheels" / FILE))
+    cell = install_cell(str(repository / "wheels" / FILE))
     colab = "import sys, types; sys.modules['google.colab'] = types.ModuleType('google.colab')\n"
     spy = "\nimport importlib.util; print(importlib.util.find_spec('autograder') is not None)"
     run(python, "python -m pip uninstall -q -y backprop-by-hand", repository)
@@ -299,7 +300,7 @@ def test_on_colab_the_first_cell_installs_and_elsewhere_it_does_nothing(files, r
 
     assert found(cell) == "False"
     assert found(colab + cell) == "True"
-    broken = colab + INSTALL.format(package="/no/such/wheel")
+    broken = colab + install_cell("/no/such/wheel")
     assert found(broken) == "True"  # nothing to do any more, so nothing is tried
     run(python, "python -m pip uninstall -q -y backprop-by-hand", repository)
     assert run(python, f"python -c {base64_code(broken)}", repository).returncode == 1

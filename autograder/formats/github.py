@@ -92,21 +92,22 @@ def _section(record: dict) -> list[str]:
     if public and not_begun(record):
         return [f"### {escape(record['assignment'])}: not begun\n\n"]
     what = "public checks; hidden checks decide the points" if public else score_line(record["submissions"])
-    columns = ["function", ""] if public else ["student", "function", "", "points"]
+    columns = ["function", "", ""] if public else ["student", "function", "points", "", ""]
     parts = [f"### {escape(record['assignment'])}: {what}\n\n", _table_row(columns), _table_row(["---"] * len(columns))]
     for submission, exercise in exercises(record):
-        mark = "❌ " + exercise["status"].replace("_", " ") if failed(exercise) else "✅ passed"
-        row = [f"`{exercise['name']}`", mark]
-        full = [escape(submission["student"]), *row, points(report_of(exercise))]
-        parts.append(_table_row(row if public else full))
+        row = [f"{'✗' if failed(exercise) else '✓'} {exercise['status'].replace('_', ' ')}", escape(headline(exercise))]
+        name = f"`{exercise['name']}`"
+        full = [escape(submission["student"]), name, points(report_of(exercise)), *row]
+        parts.append(_table_row([name, *row] if public else full))
     parts.append("\n")
     for submission, exercise in exercises(record):
-        if failed(exercise):
+        if failed(exercise) and exercise["status"] != MISSING:
             whose = "" if public else f" ({escape(submission['student'])})"
             body = fenced(student_text(record, exercise))
-            parts.append(
-                f"<details><summary><code>{exercise['name']}</code>{whose}</summary>\n\n{body}\n</details>\n\n"
-            )
+            # Few are shown at once, a class's many when they are asked for.
+            opened = " open" if public else ""
+            head = f"<details{opened}><summary><code>{exercise['name']}</code>{whose}</summary>"
+            parts.append(f"{head}\n\n{body}\n</details>\n\n")
     return parts
 
 
