@@ -202,7 +202,7 @@ def _question(exercise: Exercise, case: Case, seed: bytes) -> Question:
         expected[exercise.name] = as_tuple(exercise.reference(*copies(exact)))
     return Question(
         case=case.name,
-        reason=case.reason,
+        reason=f"{case.reason} (section {case.lesson})" if case.lesson else case.reason,
         args=args,
         dout=dout,
         expected=expected,

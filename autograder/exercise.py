@@ -29,6 +29,7 @@ class Case:
     extreme: True where it decides the extreme-input tier (15 % of an array's points) and is judged by value alone.
     cpu_limit: seconds of CPU for one call, where cost is part of what is asked; None for the general limit.
     similar: for a hidden case, an input of the same kind that a student can try, as an expression of Python.
+    lesson: for a hidden case, the section of the notebook that prepares for it, "2.5".
     """
 
     name: str
@@ -38,6 +39,7 @@ class Case:
     extreme: bool = False
     cpu_limit: float | None = None
     similar: str = ""
+    lesson: str = ""
 
 
 @dataclass(frozen=True)

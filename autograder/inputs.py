@@ -35,8 +35,12 @@ def both_signs(values: tuple[float, ...]) -> np.ndarray:
     return np.array([values, [-v for v in values]])
 
 
-def elementwise_cases() -> tuple[Case, ...]:
-    """The cases of a layer that maps every entry by itself: batches, the grid, layouts, float32 and overflow."""
+def elementwise_cases(*, contract: str = "", section: str = "", overflow: str = "") -> tuple[Case, ...]:
+    """The cases of a layer that maps every entry by itself: batches, the grid, layouts, float32 and overflow.
+
+    The arguments are the sections of the notebook that prepare for the hidden ones: what holds for all layers, this
+    layer's own, and the one on overflow.
+    """
     return (
         Case("a batch", "several examples at once", lambda rng: (2 * normal(rng, (4, 3)),)),
         Case(
@@ -55,21 +59,31 @@ def elementwise_cases() -> tuple[Case, ...]:
             lambda rng: (3 * normal(rng, (5, 7)),),
             hidden=True,
             similar="3 * np.random.randn(5, 7)",
+            lesson=section,
         ),
         Case(
             "another grid",
             "values between those of the grid, on both sides",
             lambda rng: (both_signs(GRID) * rng.uniform(0.8, 1.0, (2, len(GRID))),),
             hidden=True,
-            similar="np.linspace(-30, 30, 61)",
+            similar="np.linspace(-30, 30, 60).reshape(2, 30)",
+            lesson=section,
         ),
-        Case("one number", "x of shape (1,)", lambda rng: (normal(rng, (1,)),), hidden=True, similar="np.ones(1)"),
+        Case(
+            "one number",
+            "x of shape (1,)",
+            lambda rng: (normal(rng, (1,)),),
+            hidden=True,
+            similar="np.ones(1)",
+            lesson=contract,
+        ),
         Case(
             "not contiguous",
             "x is a view with gaps, as slices are",
             lambda rng: (strided(rng, (3, 5)),),
             hidden=True,
             similar="np.random.randn(6, 10)[::2, ::2]",
+            lesson=contract,
         ),
         Case(
             "float32",
@@ -77,6 +91,7 @@ def elementwise_cases() -> tuple[Case, ...]:
             lambda rng: (normal(rng, (3, 4)).astype(np.float32),),
             hidden=True,
             similar='np.random.randn(3, 4).astype("float32")',
+            lesson=contract,
         ),
         Case(
             "very large inputs",
@@ -90,6 +105,7 @@ def elementwise_cases() -> tuple[Case, ...]:
             lambda rng: (both_signs(OVERFLOW) * rng.uniform(0.97, 1.0, (2, len(OVERFLOW))),),
             hidden=True,
             extreme=True,
-            similar="np.array([-10000.0, -746, -709, 709, 746, 10000])",
+            similar="np.array([[-10000.0, -746, -709], [709, 746, 10000]])",
+            lesson=overflow,
         ),
     )

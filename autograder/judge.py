@@ -9,7 +9,7 @@ Pure functions on plain data: observations in, verdicts out. Names for what went
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from autograder import calls, tolerances
 from autograder.answer_key import Key, KeyFunction, Question
 from autograder.calls import Opaque, Reply
+from autograder.discretion import exception_name, kind_name, warning
 from autograder.exception_help import Setting
 from autograder.exercise import describe_array
 from autograder.gradients import VJPCheck
@@ -163,6 +164,10 @@ class _Rungs:
         if self.reply.status != calls.RETURNED:
             kind = BLOCKED if self.reply.where == "forward" else self.reply.status
             stop = stopped(self.setting, self.reply, costly=self.question.cpu_limit is not None)
+            problem = self.reply.problem
+            if self.question.hidden and problem is not None and problem.type:
+                told = stop.headline.replace(f" {problem.type}.", f" {exception_name(problem.type)}.")
+                stop = replace(stop, headline=told)
             return [
                 Verdict(self.question, n, False, kind, "returned", stop.headline, stop.evidence, stop=stop)
                 for n in names
@@ -188,7 +193,8 @@ class _Rungs:
         if yours.shape != expected.shape:
             own = self.key.shapes.get(name, ())
             got = in_symbols(yours.shape, self.sizes, own)
-            return fell("shape", f"{title} has shape {got}; {as_expected(own, expected.shape)} is expected.")
+            has = "another shape" if self.question.hidden else f"shape {got}"
+            return fell("shape", f"{title} has {has}; {as_expected(own, expected.shape)} is expected.")
         if not _dtype_fits(yours, expected, self.question):
             wanted = "float32 or float64" if self.question.single else str(expected.dtype)
             return fell("dtype", f"{title} is of dtype {yours.dtype}; {wanted} is expected.")
@@ -292,9 +298,7 @@ def arrays_of(reply: Reply, function: KeyFunction, key: Key) -> tuple[tuple, str
 
 
 def describe_value(value: Any) -> str:
-    if not isinstance(value, Opaque):
-        return describe_array(value)
-    return f"a value of type {value.kind}" if value.kind.isidentifier() else f"an {value.kind}"
+    return kind_name(value.kind) if isinstance(value, Opaque) else describe_array(value)
 
 
 def _dtype_fits(yours: np.ndarray, expected: np.ndarray, question: Question) -> bool:
@@ -349,7 +353,7 @@ def _remarks(
         shown = function.args[int(name)] if name.isdigit() and int(name) < len(function.args) else name
         remarks.append(f"{function.name} writes into {shown}, which belongs to its caller.")
     for text in (w for w in reply.warnings if w not in before):
-        remarks.append(f"{function.name} warns: {text}")
+        remarks.append(f"{function.name} warns: {warning(text) if seen.question.hidden else text}")
     for verdict in row:
         if not verdict.ok or not isinstance(verdict.yours, np.ndarray):
             continue

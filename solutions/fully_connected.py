@@ -341,6 +341,7 @@ EXERCISES = (
                 affine_inputs(6, 3, m=4),
                 hidden=True,
                 similar="np.random.randn(6, 3), np.random.randn(3, 4), np.random.randn(4)",
+                lesson="2.1",
             ),
             Case(
                 "other images",
@@ -348,6 +349,7 @@ EXERCISES = (
                 affine_inputs(3, 2, 2, 3, m=4),
                 hidden=True,
                 similar="np.random.randn(3, 2, 2, 3), np.random.randn(12, 4), np.random.randn(4)",
+                lesson="2.1",
             ),
             Case(
                 "not contiguous",
@@ -355,6 +357,7 @@ EXERCISES = (
                 strided_inputs,
                 hidden=True,
                 similar="np.random.randn(8, 12)[::2, ::2], np.random.randn(3, 6).T, np.random.randn(6)[::2]",
+                lesson="2.0",
             ),
             Case(
                 "float32",
@@ -363,6 +366,7 @@ EXERCISES = (
                 hidden=True,
                 similar='[a.astype("float32") for a in '
                 "(np.random.randn(5, 7), np.random.randn(7, 3), np.random.randn(3))]",
+                lesson="2.0",
             ),
             Case(
                 "many inputs",
@@ -371,6 +375,7 @@ EXERCISES = (
                 hidden=True,
                 cpu_limit=0.3,
                 similar="np.random.randn(3, 4096), np.random.randn(4096, 4), np.random.randn(4)",
+                lesson="2.4",
             ),
         ),
     ),

@@ -259,7 +259,7 @@ def swept(make, spare=0, end=None):
     return draw
 
 
-def sweep_cases(first, first_reason, seed, end):
+def sweep_cases(first, first_reason, seed, end, lesson):
     """The cases of forward_mode (seeds at the inputs) or reverse_mode (at the output)."""
     return (
         Case(first, first_reason, lambda rng: (*EXAMPLE, np.eye(6)[seed])),
@@ -290,6 +290,7 @@ def sweep_cases(first, first_reason, seed, end):
             hidden=True,
             similar="3, np.array([[2, 0], [2, 0], [0, 1], [2, 1]]), np.array([2.0, 3.0, 5.0, 7.0]), "
             "np.array([0.5, 0.0, 1.0])",
+            lesson=lesson,
         ),
         Case(
             "unreachable nodes",
@@ -297,6 +298,7 @@ def sweep_cases(first, first_reason, seed, end):
             swept(lambda rng: tangle(rng, 7, 12), spare=3, end=3),
             hidden=True,
             similar="5, np.array([[3, 1], [1, 0]]), np.array([2.0, 3.0]), np.array([0.0, 1.0, 0.0, 0.0, 0.0])",
+            lesson=lesson,
         ),
         Case(
             "a ladder of 40 diamonds",
@@ -306,6 +308,7 @@ def sweep_cases(first, first_reason, seed, end):
             cpu_limit=0.5,
             similar="121, np.array([[3 * k + i, 3 * k + j] for k in range(40) for i, j in "
             f"((0, 1), (0, 2), (1, 3), (2, 3))]), np.full(160, 0.7), np.eye(121)[{end}]",
+            lesson="1.2",
         ),
     )
 
@@ -819,6 +822,7 @@ EXERCISES = (
                 lambda rng: expression(rng, 4, 12),
                 hidden=True,
                 similar="np.array([1, 0, 1]), np.array([0, 2, 3]), np.array([1, 2, 0]), np.array([1.5, -2.0])",
+                lesson="1.1",
             ),
             Case(
                 "more squares",
@@ -826,6 +830,7 @@ EXERCISES = (
                 lambda rng: expression(rng, 2, 7, squares=(1, 4)),
                 hidden=True,
                 similar="np.array([0, 1, 1]), np.array([0, 2, 3]), np.array([1, 2, 0]), np.array([1.5, -2.0])",
+                lesson="1.1",
             ),
             Case(
                 "one operation",
@@ -833,6 +838,7 @@ EXERCISES = (
                 lambda rng: (np.array([1]), np.array([1]), np.array([0]), rng.uniform(2, 3, 2)),
                 hidden=True,
                 similar="np.array([1]), np.array([0]), np.array([1]), np.array([3.0, 4.0])",
+                lesson="1.1",
             ),
         ),
     ),
@@ -936,6 +942,7 @@ EXERCISES = (
                 between(lambda rng: tangle(rng, 6, 12)),
                 hidden=True,
                 similar="3, np.array([[2, 0], [2, 0], [0, 1], [2, 1]]), np.array([2.0, 3.0, 5.0, 7.0]), 2, 1",
+                lesson="1.2",
             ),
             Case(
                 "729 paths",
@@ -943,6 +950,7 @@ EXERCISES = (
                 between(lambda rng: chain(rng, 6, 3)),
                 hidden=True,
                 similar="3, np.array([[2, 0], [2, 0], [2, 0], [0, 1], [0, 1], [0, 1]]), np.ones(6), 2, 1",
+                lesson="1.2",
             ),
             Case(
                 "unreachable nodes",
@@ -950,6 +958,7 @@ EXERCISES = (
                 lambda rng: (7, tangle(rng, 6, 10)[1], eighths(rng, 10), 0, 6),
                 hidden=True,
                 similar="3, np.array([[0, 1]]), np.array([2.0]), 0, 2",
+                lesson="1.2",
             ),
             Case(
                 "another to itself",
@@ -957,6 +966,7 @@ EXERCISES = (
                 lambda rng: (*tangle(rng, 6, 10), 3, 3),
                 hidden=True,
                 similar="3, np.array([[0, 1], [1, 2]]), np.array([2.0, 3.0]), 1, 1",
+                lesson="1.2",
             ),
         ),
     ),
@@ -979,7 +989,7 @@ EXERCISES = (
             direction=forward_is_reverse,
             paths_counted=forward_paths_counted,
         ),
-        cases=sweep_cases("the example, from b", "the derivative of every node with respect to b", 1, 0),
+        cases=sweep_cases("the example, from b", "the derivative of every node with respect to b", 1, 0, "1.3"),
     ),
     Function(
         reference=reverse_mode,
@@ -1000,6 +1010,6 @@ EXERCISES = (
             direction=reverse_is_forward,
             paths_counted=reverse_paths_counted,
         ),
-        cases=sweep_cases("the example, from e", "the derivative of e with respect to every node", 5, -1),
+        cases=sweep_cases("the example, from e", "the derivative of e with respect to every node", 5, -1, "1.4"),
     ),
 )

@@ -487,6 +487,7 @@ STACK_CASES = (
         stack_inputs(5, 6, 4),
         hidden=True,
         similar="np.random.randn(5, 4), np.random.randn(6, 4, 4), np.random.randn(6, 4)",
+        lesson="3.3",
     ),
     Case(
         "large weights",
@@ -494,6 +495,7 @@ STACK_CASES = (
         stack_inputs(6, 3, 4, std=3.0),
         hidden=True,
         similar="np.random.randn(6, 4), 3 * np.random.randn(3, 4, 4), np.random.randn(3, 4)",
+        lesson="3.4",
     ),
     Case(
         "not contiguous",
@@ -502,6 +504,7 @@ STACK_CASES = (
         hidden=True,
         similar="np.random.randn(6, 10)[::2, ::2], np.random.randn(4, 10, 10)[::2, ::2, ::2], "
         "np.random.randn(4, 10)[::2, ::2]",
+        lesson="3.3",
     ),
     Case(
         "a wide stack",
@@ -510,6 +513,7 @@ STACK_CASES = (
         hidden=True,
         cpu_limit=0.3,
         similar="np.random.randn(3, 40), 0.2 * np.random.randn(4, 40, 40), np.random.randn(4, 40)",
+        lesson="3.3",
     ),
 )
 
@@ -575,6 +579,7 @@ EXERCISES = (
                 lambda rng: (normal(rng, (10, 3)), 1.0),
                 hidden=True,
                 similar="np.random.randn(10, 3), 1.0",
+                lesson="3.2",
             ),
             Case(
                 "another gain",
@@ -582,6 +587,7 @@ EXERCISES = (
                 lambda rng: (normal(rng, (3, 8)), float(rng.uniform(1.5, 3))),
                 hidden=True,
                 similar="np.random.randn(3, 8), 1.7",
+                lesson="3.2",
             ),
         ),
     ),
@@ -794,6 +800,7 @@ EXERCISES = (
                 lambda rng: (slopes((3, 4, 5), 6)(rng), 0.25, 0.01),
                 hidden=True,
                 similar="np.random.uniform(0, 0.25, (3, 4, 5)) ** 4, 0.25, 0.01",
+                lesson="3.5",
             ),
             Case(
                 "another tolerance",
@@ -801,6 +808,7 @@ EXERCISES = (
                 lambda rng: (slopes((30,), 2)(rng), 0.25, 0.5),
                 hidden=True,
                 similar="np.random.uniform(0, 0.25, 30), 0.25, 0.5",
+                lesson="3.5",
             ),
             Case(
                 "on the line again",
@@ -808,6 +816,7 @@ EXERCISES = (
                 other_ties,
                 hidden=True,
                 similar="np.array([[0.0, 0.0625], [0.125, 0.25]]), 0.25, 0.5",
+                lesson="3.5",
             ),
         ),
     ),
@@ -875,6 +884,7 @@ EXERCISES = (
                 lambda rng: (normal(rng, (7, 3, 3)),),
                 hidden=True,
                 similar="np.random.randn(7, 3, 3)",
+                lesson="3.4",
             ),
             Case(
                 "large weights",
@@ -882,6 +892,7 @@ EXERCISES = (
                 lambda rng: (20 * normal(rng, (4, 6, 6)),),
                 hidden=True,
                 similar="20 * np.random.randn(4, 6, 6)",
+                lesson="3.4",
             ),
         ),
     ),

@@ -194,6 +194,6 @@ EXERCISES = (
                 ),
             ),
         ),
-        cases=elementwise_cases(),
+        cases=elementwise_cases(contract="2.0", section="2.5", overflow="2.5"),
     ),
 )

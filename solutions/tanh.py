@@ -173,6 +173,6 @@ EXERCISES = (
                 ),
             ),
         ),
-        cases=elementwise_cases(),
+        cases=elementwise_cases(contract="2.0", section="2.6", overflow="2.5"),
     ),
 )
