@@ -15,11 +15,11 @@ KNOWN = NUMPY_TYPES | {name for name, value in vars(builtins).items() if isinsta
 KINDS = KNOWN | {"function", "generator", "module", "builtin_function_or_method", "MaskedArray", "method"}
 
 # What the sandbox says of values that it does not hand on; the numbers in it are left out.
-DESCRIBED = tuple(
-    map(
-        re.compile,
-        (r"array of dtype [<>=|]?[A-Za-z]+", r"array of rank", r"array of shape", r"int too large for 64 bits$"),
-    )
+DESCRIBED = (
+    re.compile(r"array of dtype (?:(?:float|complex|u?int)\d{1,3}$|[<>=|]?[A-Za-z]+)"),
+    re.compile(r"array of rank"),
+    re.compile(r"array of shape"),
+    re.compile(r"int too large for 64 bits$"),
 )
 
 # numpy's own warnings of floating-point trouble, whose words are always the same.

@@ -18,8 +18,9 @@ from autograder.column import Column, column_of
 from autograder.exercise import Plus
 from autograder.judge import Judgement, Verdict
 from autograder.matching import close, factors, same
-from autograder.named import AVERAGED, NOT_RECOGNISED, SIGN, TRANSPOSED, UPSTREAM, Diagnosis, relation
+from autograder.named import AVERAGED, NOT_RECOGNISED, OUTLIVED, SIGN, TRANSPOSED, UPSTREAM, Diagnosis, relation
 from autograder.relations import (
+    another_each_time,
     dependence_on_upstream,
     factor_named,
     is_average,
@@ -32,6 +33,9 @@ def explain(key: Key, judgement: Judgement, name: str) -> Iterator[Diagnosis]:
     """What explains this array, which failed somewhere; nothing where there is no array to look at."""
     if all(v.ok for v in judgement.verdicts(name, extreme=False)):
         yield from _extreme(judgement.function, judgement, name)
+        return
+    if another_each_time(key, judgement, name):
+        yield OUTLIVED.about([name])
         return
     answers = answers_of(judgement, name)
     column = column_of(key, judgement, name, answers)

@@ -62,7 +62,8 @@ class Verdict:
 class Judgement:
     """All verdicts on one function, a row for each question and in it one for each array, and remarks.
 
-    replies: for each question what the function gave; doubled: for a backward, what it gave for 2·dout.
+    replies: for each question what the function gave; again: what it gave to the same call a second time; doubled: for
+        a backward, what it gave for 2·dout.
     checks: for a backward, for each question its comparison with the numerical gradient of the student's own forward.
     """
 
@@ -70,6 +71,7 @@ class Judgement:
     rows: tuple[tuple[Verdict, ...], ...]
     replies: tuple[Reply, ...]
     remarks: tuple[str, ...]
+    again: tuple[Reply, ...] = ()
     doubled: tuple[Reply | None, ...] = ()
     checks: tuple[VJPCheck | None, ...] = ()
 
@@ -123,6 +125,7 @@ def _judge(key: Key, index: int, observations: Sequence[Observation], forward_ri
         rows=tuple(rows),
         replies=tuple(seen.first[index] for seen in observations),
         remarks=tuple(dict.fromkeys(remarks)),
+        again=tuple(seen.second[index] for seen in observations),
         doubled=tuple(seen.doubled if backward else None for seen in observations),
         checks=tuple(seen.vjp if backward else None for seen in observations),
     )

@@ -97,6 +97,11 @@ OWN_FORWARD = _named(
     "Your {array} {does} what your own forward asks for; what is wrong is in the forward.",
     "Mend the forward first, then look here again.",
 )
+OUTLIVED = _named(
+    "",
+    "Your {array} {is} another each time the same call is made.",
+    "What does your function read that is not an argument: a counter, random numbers, an array that it changed before?",
+)
 NOT_RECOGNISED = _named(
     "",
     "Not recognised: your {array} {is} like none of the mistakes that are known here.",

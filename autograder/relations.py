@@ -20,6 +20,7 @@ from autograder.matching import same
 from autograder.named import AVERAGED, SIGN, ZERO, Diagnosis, relation, scaled
 from autograder.places import wrong_places
 from autograder.relation_shapes import another_shape, reduced, shape_of_another
+from autograder.tolerances import same_value
 
 
 def relation_of(column: Column) -> Diagnosis | None:
@@ -260,6 +261,23 @@ RELATIONS = (
     not_finite,
     shape_of_another,
 )
+
+
+# What other calls gave --------------------------------------------------------------------------------------------
+
+
+def another_each_time(key: Key, judgement: Judgement, name: str) -> bool:
+    """Whether the same call gave another array the second time, where the first was not right."""
+    place = judgement.function.returns.index(name)
+    for row, reply, again in zip(judgement.rows, judgement.replies, judgement.again, strict=True):
+        if row[place].ok or reply.status != calls.RETURNED or again.status != calls.RETURNED:
+            continue
+        (once, complaint), (twice, other) = (arrays_of(r, judgement.function, key) for r in (reply, again))
+        if complaint or other or not all(isinstance(v[place], np.ndarray) for v in (once, twice)):
+            continue
+        if not same_value(once[place], twice[place]):
+            return True
+    return False
 
 
 # How the answer depends on dout -------------------------------------------------------------------------------------
