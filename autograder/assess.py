@@ -30,8 +30,13 @@ WORDS = {"same twice": "the same answer twice"}
 
 def report_on(key: Key, session: Session, submission: Submission | None = None) -> list[FunctionReport]:
     """Runs the ladder for one exercise: a report for each of its functions, in order."""
-    observations = observe(key, session)
-    judgements = judge(key, observations)
+    return reports_of(key, judge(key, observe(key, session)), session, submission)
+
+
+def reports_of(
+    key: Key, judgements: Sequence[Judgement], session: Session, submission: Submission | None = None
+) -> list[FunctionReport]:
+    """What the verdicts on an exercise come to: a report for each of its functions, in order."""
     namings = diagnose(key, judgements)
     reports = []
     for judgement, naming in zip(judgements, namings, strict=True):

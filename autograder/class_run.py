@@ -68,7 +68,7 @@ def grade_class(run: ClassRun, *, tell: Callable[[str], None]) -> list[Submissio
     secret = course_secret(run.solutions)
     _check_out(run.out, assignment, fingerprint(secret))
     earlier = before(run.out)
-    level = _protection(run.confine)
+    level = protection(run.confine)
     try:
         with Cache(run.out, assignment=assignment, secret=fingerprint(secret)) as cache:
             class_ = _Class(run, catalogue, assignment, secret, cache)
@@ -181,7 +181,7 @@ class _Class:
             yield record
 
 
-def _protection(confine: str) -> str:
+def protection(confine: str) -> str:
     """What protects this machine, proven by trying it; refuses to grade where that is not enough.
 
     confine="none" is the instructor's word that they accept less: then nothing is refused, and the level says so.

@@ -96,9 +96,18 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--column", metavar="TITLE", help="for --format canvas: the assignment's title there")
     grade.add_argument("--fresh", action="store_true", help="grade all again, also what is known from an earlier run")
     grade.add_argument("--fail-under", type=float, metavar="P", help="exit 1 if a submission has less than P percent")
-    grade.add_argument(
-        "--accept-weak-sandbox", action="store_true", help="grade although this machine cannot confine a submission"
+    _weak_sandbox_option(grade)
+
+    replay = _command(
+        commands, "replay", _replay, "instructor: repeat one student's hidden cases exactly, on an appeal"
     )
+    replay.add_argument("dir", type=Path, metavar="DIR", help="the folder with results.json")
+    replay.add_argument("student", metavar="STUDENT")
+    replay.add_argument("exercise", metavar="EXERCISE", help="a function or a layer: sigmoid_backward, sigmoid")
+    replay.add_argument("--for-student", action="store_true", help="what to hand out: no hidden and no expected value")
+    replay.add_argument("--submission", type=Path, metavar="PATH", help="where it is now, if it was moved")
+    _solutions_option(replay)
+    _weak_sandbox_option(replay)
 
     _command(commands, "doctor", _doctor, "anyone: prove by trying what protects this machine from a submission")
 
@@ -117,6 +126,12 @@ def _command(commands, name: str, run: Callable, help: str) -> argparse.Argument
 
 def _solutions_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--solutions", type=Path, metavar="DIR", help="the solutions (default: the course's)")
+
+
+def _weak_sandbox_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--accept-weak-sandbox", action="store_true", help="go on although this machine cannot confine a submission"
+    )
 
 
 def _format_option(parser: argparse.ArgumentParser, out: str | None = None) -> None:
@@ -308,6 +323,25 @@ def _grade(arguments: argparse.Namespace) -> int:
     if arguments.fail_under is not None:
         under = [r for r in reports if r.score < arguments.fail_under / 100 * r.max_score]
         return 1 if under else 0
+    return 0
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from autograder.replay import replay
+
+    try:
+        text = replay(
+            arguments.dir,
+            arguments.student,
+            arguments.exercise,
+            solutions=find_solutions(arguments.solutions, (arguments.dir,)),
+            submission=arguments.submission,
+            for_student=arguments.for_student,
+            confine="none" if arguments.accept_weak_sandbox else "full",
+        )
+    except (ValueError, OSError) as error:
+        raise BadInput(error) from error
+    print(text)
     return 0
 
 
