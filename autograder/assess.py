@@ -16,6 +16,7 @@ from autograder.answer_key import Key
 from autograder.calls import Definition, Session
 from autograder.diagnose import Diagnosis, Naming, diagnose
 from autograder.judge import RUNGS, Judgement, Verdict, judge
+from autograder.likeness import array_mark
 from autograder.observe import observe
 from autograder.picture import picture_of
 from autograder.report import BLOCKED, PARTIAL, PASSED, Finding, FunctionReport
@@ -89,6 +90,7 @@ def _status(score: float, points: float, findings: Sequence[Finding]) -> str:
 def _finding(key: Key, verdict: Verdict, naming: Naming) -> Finding:
     question, stop = verdict.question, verdict.stop
     named: Diagnosis | None = None if verdict.ok else naming.of(verdict.array)
+    known = named.id if named else ""  # a relation that has no name is no known mistake
     picture = None
     if verdict.wrong is not None and not question.hidden and not (named and verdict.wrong.all()):
         symbols = key.shapes.get(verdict.array, ())
@@ -111,6 +113,8 @@ def _finding(key: Key, verdict: Verdict, naming: Naming) -> Finding:
         trace=stop.trace if stop else (),
         help=stop.help if stop else "",
         picture=picture,
+        mistake=known,
+        mark=array_mark(verdict.yours) if verdict.wrong is not None and not (known or question.hidden) else "",
     )
 
 

@@ -6,6 +6,7 @@ that a run that was stopped, however, goes on where it was. results.json is writ
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import time
@@ -17,6 +18,7 @@ from autograder.batch import Course, Job, grade_each, seeds_for
 from autograder.cache import Cache, address, check_kept, grader_identity
 from autograder.catalogue import Catalogue, load_catalogue
 from autograder.changes import before, changed_rows, tell_changes
+from autograder.class_report import write_page
 from autograder.errors import BadInput
 from autograder.pieces import Graded, graded, outline, shares_trouble, whole
 from autograder.progress import progress
@@ -81,6 +83,8 @@ def grade_class(run: ClassRun, *, tell: Callable[[str], None]) -> list[Submissio
         raise
     tell(class_table(reports))
     tell(f"{class_.told(len(reports))} in {time.perf_counter() - start:.1f} s: {run.out / FILE}")
+    if len(reports) > 1 and importlib.util.find_spec("matplotlib"):
+        tell(f"The class at a glance: {write_page(run.out)}")
     return reports
 
 

@@ -98,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--fail-under", type=float, metavar="P", help="exit 1 if a submission has less than P percent")
     _weak_sandbox_option(grade)
 
+    report = _command(commands, "report", _report, "instructor: the class at a glance, from DIR/results.json")
+    report.add_argument("dir", type=Path, metavar="DIR", help="the folder with results.json")
+    report.add_argument("--format", choices=("html", "md"), default="html", help="md is told, html written to DIR")
+
     replay = _command(
         commands, "replay", _replay, "instructor: repeat one student's hidden cases exactly, on an appeal"
     )
@@ -323,6 +327,13 @@ def _grade(arguments: argparse.Namespace) -> int:
     if arguments.fail_under is not None:
         under = [r for r in reports if r.score < arguments.fail_under / 100 * r.max_score]
         return 1 if under else 0
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from autograder.class_report import summary_of, to_markdown, write_page
+
+    print(to_markdown(summary_of(arguments.dir)) if arguments.format == "md" else write_page(arguments.dir))
     return 0
 
 

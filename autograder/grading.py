@@ -13,7 +13,8 @@ from autograder.assess import report_on
 from autograder.calls import Limits
 from autograder.catalogue import Catalogue
 from autograder.exercise import Exercise
-from autograder.report import Finding, FunctionReport, SubmissionReport
+from autograder.likeness import code_marks, definition_in
+from autograder.report import PASSED, Finding, FunctionReport, SubmissionReport
 from autograder.sandbox import Sandbox
 from autograder.secret import seed_for
 from autograder.submission import Submission
@@ -43,6 +44,8 @@ class Grader:
         self.assignment = assignment
         self.names = [f.name for f in catalogue.functions(assignment)]
         self.seed = secret if callable(secret) else (lambda student, exercise: seed_for(secret, student, exercise))
+        texts = [layer.text for layer in catalogue.layers]
+        self.common = {name: code_marks(definition_in(texts, name)) for name in self.names}
         self.sandbox = Sandbox(limits=limits or Limits(), confine=confine)
 
     def __enter__(self) -> Grader:
@@ -73,6 +76,7 @@ class Grader:
                         found = report_on(key, session, submission)
                         took = time.perf_counter() - begun
                         functions.extend(replace(f, exercise=exercise.name, seconds=took) for f in found)
+                    functions = [self._marked(f, submission) for f in functions]
                     remarks.extend(session.remarks)
         except Exception as error:
             sentence = f"The autograder broke, not your code: {_short(error)}"
@@ -86,6 +90,13 @@ class Grader:
             remarks=tuple(dict.fromkeys(remarks)),
             seconds=time.perf_counter() - start,
         )
+
+    def _marked(self, report: FunctionReport, submission: Submission) -> FunctionReport:
+        """With marks of the code of a function that is wrong; what the reference has in common with it is no mark."""
+        if report.status == PASSED:
+            return report
+        text = definition_in((source.text for source in submission.sources), report.name)
+        return replace(report, code=tuple(sorted(code_marks(text) - self.common[report.name])))
 
 
 def nothing_graded(exercises: Sequence[Exercise], status: str, sentence: str) -> list[FunctionReport]:

@@ -164,11 +164,14 @@ def function_dict(report: FunctionReport) -> dict:
                 "hidden": f.hidden,
                 "reason": f.reason,
                 "similar": f.similar,
+                "mistake": f.mistake,
+                "mark": f.mark,
             }
             for f in report.findings
         ],
         "remarks": [inert(r) for r in report.remarks],
         "flagged": report.flagged,
+        "code": list(report.code),
     }
 
 

@@ -63,6 +63,8 @@ class Finding:
     hidden: True where the case's inputs are not for students: then headline and hint may be shown, evidence not.
     similar: an input of the same kind that a student can try instead.
     picture: which entries are wrong, where a picture helps.
+    mistake: the id of the named mistake, where it is recognised.
+    mark: of a wrong array that is not recognised, on a case that all students share: the same for the same array.
     """
 
     case: str
@@ -82,6 +84,8 @@ class Finding:
     trace: tuple[tuple[str, str], ...] = ()
     help: str = ""
     picture: Picture | None = None
+    mistake: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class FunctionReport:
     flagged: a sentence where a human has to decide (the score is provisional), else "".
     exercise: the exercise that it is part of, "sigmoid".
     seconds: the time that grading the exercise took.
+    code: marks of a wrong function's code, by which code that is nearly the same is found.
     """
 
     name: str
@@ -109,6 +114,7 @@ class FunctionReport:
     flagged: str = ""
     exercise: str = ""
     seconds: float = 0.0
+    code: tuple[str, ...] = ()
 
     @property
     def checks(self) -> tuple[int, int]:

@@ -59,7 +59,7 @@ def main() -> int:
     print(f"""
 Grades      {course / "grades.csv"} (and the gradebook, {course / "gradebook.db"})
 Feedback    {course / "feedback"}, for example {page.relative_to(course / "feedback")}
-Report      {folder / "results" / "results.json"}
+Report      {folder / "results" / "report.html"} (from {folder / "results" / "results.json"})
 Formgrader  cd {course} && {Path(sys.executable).parent / "jupyter"} lab""")
     return 0
 
