@@ -54,13 +54,16 @@ class Pipe:
         """Sends a frame soon: at once if much is waiting, or if the last was sent a while ago."""
         self.held += data
         if len(self.held) >= HELD_BYTES or _now() - self.sent >= HELD_SECONDS:
-            self.send()
+            self.flush()
 
-    def send(self, data: bytes = b"") -> None:
-        """Sends a frame now, after whatever waits."""
-        if self.held:
-            data, self.held = self.held + data, bytearray()
-        left = memoryview(data)
+    def send(self, kind: int, sequence: int, value) -> None:
+        """Sends a frame of one value now, after whatever waits."""
+        self.held += wire.frame(kind, sequence, value)
+        self.flush()
+
+    def flush(self) -> None:
+        held, self.held = self.held, bytearray()
+        left = memoryview(held)
         while left:
             left = left[_write(self.descriptor, left) :]
         self.sent = _now()
@@ -77,31 +80,32 @@ class Server:
 
     def refuse(self, error: BaseException) -> None:
         """Says why this process is not fit to run a submission."""
-        self.pipe.send(wire.frame(wire.REFUSED, 0, (f"{type(error).__name__}: {error}",)))
+        self.pipe.send(wire.REFUSED, 0, (f"{type(error).__name__}: {error}",))
 
     def serve(self, layers: tuple[str, ...]) -> None:
         """Says READY, loads the sources, answers calls until the grader hangs up."""
         sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = Sink()
         pipe = self.pipe
-        pipe.send(wire.frame(wire.READY, 0, layers))
+        pipe.send(wire.READY, 0, layers)
         _, _, body = pipe.receive()
 
         def progress(source, at):
-            pipe.send(wire.frame(wire.PROGRESS, 0, (source, at)))
+            pipe.send(wire.PROGRESS, 0, (source, at))
 
         with self._load(body, progress) as (caller, definitions):
-            pipe.send(wire.frame(wire.DEFINED, 0, definitions))
+            pipe.send(wire.DEFINED, 0, definitions)
             while True:
                 self._answer(caller, *pipe.receive()[1:])
 
     def _answer(self, caller: Caller, sequence: int, body: bytes) -> None:
         """Makes the calls of one frame; a reply may wait for the next ones, but not if it is asked for by itself."""
         one_by_one, calls = messages.read_calls(body)
-        send = self.pipe.send if one_by_one else self.pipe.put
         for call in calls:
-            send(messages.reply_frame(sequence, caller.call(*call)))
+            self.pipe.put(messages.reply_frame(sequence, caller.call(*call)))
+            if one_by_one:
+                self.pipe.flush()
             sequence += 1
-        self.pipe.send()
+        self.pipe.flush()
 
     @contextlib.contextmanager
     def _load(self, body: bytes, progress):
