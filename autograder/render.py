@@ -56,23 +56,21 @@ def parts_of(finding: Finding, audience: Audience, hints: int, idea: bool) -> It
     """(kind, content) of what stands below a headline, in order; what is hidden is described, never shown.
 
     Kinds and contents: "hidden", "evidence", "help", "idea" and "hint" are texts, "case" is (name, reason), "entry" an
-    `Entry`, "trace" a list of (where, line), "picture" a `Picture` and whether the headline says the same. The idea and
-    hints only where they are wanted.
+    `Entry`, "trace" a list of (where, line) and the exception, "picture" a `Picture` and whether the headline says the
+    same. The idea and hints only where they are wanted.
     """
     if finding.hidden and audience == "student":
         similar = f" Try a similar one: {finding.similar}" if finding.similar else ""
         yield "hidden", f'hidden case "{finding.case}": {finding.reason}.{similar}'
         if finding.trace:
-            yield "trace", [(inert(where), inert(line)) for where, line in finding.trace]
+            yield "trace", (_inert_lines(finding), "")
     else:
         if finding.case and finding.kind != BLOCKED:
             yield "case", (finding.case, finding.reason)
-        if finding.trace:
-            yield "trace", [(inert(where), inert(line)) for where, line in finding.trace]
         if finding.entry is not None:
             yield "entry", finding.entry
         elif finding.raised:
-            yield "evidence", inert(finding.raised)
+            yield "trace", (_inert_lines(finding), inert(finding.raised))
         elif finding.evidence:
             yield "evidence", inert(finding.evidence)
         if finding.picture is not None:
@@ -85,6 +83,10 @@ def parts_of(finding: Finding, audience: Audience, hints: int, idea: bool) -> It
         yield "idea", inert(finding.idea)
     for hint in [h for h in (finding.hint, *finding.more_hints) if h][:hints]:
         yield "hint", inert(hint)
+
+
+def _inert_lines(finding: Finding) -> list[tuple[str, str]]:
+    return [(inert(where), inert(line)) for where, line in finding.trace]
 
 
 def hints_left(report: FunctionReport, hints: int) -> bool:

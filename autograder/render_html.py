@@ -18,7 +18,16 @@ _BOX = "border-left:4px solid {edge};padding:.4em .9em;margin:.3em 0;line-height
 _EDGES = {PASSED: "#009E73", PARTIAL: "#E69F00"}
 _OTHER_EDGE = "#D55E00"
 _SIGNS = {PASSED: "✓", PARTIAL: "◐"}
-_WORDS = {PASSED: "passed", PARTIAL: "partly right", "error": "raised an exception", "missing": "not written yet"}
+_WORDS = {
+    PARTIAL: "partly right",
+    "error": "exception",
+    "missing": "not there yet",
+    "blocked": "waits for its forward",
+    "timeout": "did not finish",
+    "forbidden": "not allowed",
+    "protocol": "no answer",
+    "grader_error": "not your fault",
+}
 _GREY = "rgba(128,128,128,.16)"
 _MONO = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:.95em"
 _CELL = f"padding:.15em .8em;text-align:left;border:1px solid rgba(128,128,128,.4);background:none;{_MONO}"
@@ -34,21 +43,20 @@ def to_html(
     passed, total = report.checks
     good = report.status == PASSED
     word = _WORDS.get(report.status, report.status.replace("_", " "))
-    if public and good:
-        word = "public checks passed"
     score = f"{passed} of {total} public checks" if public else points(report)
     box = _BOX.format(edge=_EDGES.get(report.status, _OTHER_EDGE))
-    title = f"{_esc(report.name)}: {_esc(word)}"
+    shown = [] if good else list(with_ideas(shown_failures(report)))
+    title = inert(shown[0][0].headline, 300) if shown else f"{report.name}: {'public checks ' if public else ''}{word}."
     parts = [
-        f'<div role="group" aria-label="{title}" style="{box}">',
+        f'<div role="group" aria-label="{_esc(report.name)}: {_esc(word)}" style="{box}">',
         '<div style="display:flex;flex-wrap:wrap;gap:.2em 1.5em;justify-content:space-between">',
-        f'<strong><span aria-hidden="true">{_SIGNS.get(report.status, "✗")}</span> {title}</strong>'
-        f"<span>{_esc(score)}</span></div>",
+        f'<strong><span aria-hidden="true">{_SIGNS.get(report.status, "✗")}</span> {_esc(title)}</strong>'
+        f"<span>{_esc(score if good else f'{word}, {score}')}</span></div>",
     ]
-    if not good:
-        for finding, idea in with_ideas(shown_failures(report)):
+    for at, (finding, idea) in enumerate(shown):
+        if at:
             parts.append(f'<div style="margin-top:.4em"><strong>{_esc(inert(finding.headline, 300))}</strong></div>')
-            parts += [_PARTS[kind](content) for kind, content in parts_of(finding, audience, hints, idea)]
+        parts += [_PARTS[kind](content) for kind, content in parts_of(finding, audience, hints, idea)]
     footer = [DECIDE] if public and good else []
     if not good and passed and not public:
         footer.append(f"Checks passed: {passed} of {total}.")
@@ -95,12 +103,14 @@ def _entry(entry: Entry) -> str:
         f'<th scope="row" style="{_HEAD};{_MONO}">{_esc(entry.place)}</th>'
         f'<td style="{_CELL}">{_esc(entry.yours)}</td><td style="{_CELL}">{_esc(entry.value)}</td>'
     )
-    return f'<table style="border-collapse:collapse;margin:.3em 0"><tr>{head}</tr><tr>{row}</tr></table>'
+    style = "border-collapse:collapse;margin:.3em 0;font-size:inherit;color:inherit"
+    return f'<table style="{style}"><tr>{head}</tr><tr>{row}</tr></table>'
 
 
-def _trace(trace: list[tuple[str, str]]) -> str:
-    lines = [f"{where}\n    {line}" if line else where for where, line in trace]
-    style = f"background:{_GREY};color:inherit;margin:.3em 0;padding:.3em .7em;overflow-x:auto;{_MONO}"
+def _trace(content: tuple[list[tuple[str, str]], str]) -> str:
+    trace, raised = content
+    lines = [f"{where}\n    {line}" if line else where for where, line in trace] + [raised] * bool(raised)
+    style = f"background:{_GREY};color:inherit;margin:.3em 0;padding:.3em .7em;white-space:pre-wrap;{_MONO}"
     return f'<pre style="{style}">{_esc(chr(10).join(lines))}</pre>'
 
 
@@ -123,7 +133,7 @@ def _picture(content: tuple[Picture, bool]) -> str:
         for j, (mark, warmth) in enumerate(zip(row, heat, strict=True)):
             drawn.append(_square(left + j * _SQUARE, top + i * _SQUARE, mark, warmth))
     width, height = left + columns * _SQUARE, max(top + rows * _SQUARE, top + 30 if picture.axes[0] else 0)
-    legend = ", ".join(f"{'empty' if mark == '.' else mark} {MEANINGS[mark]}" for mark in used)
+    legend = ", ".join(f"{'empty' if mark == '.' else mark}: {MEANINGS[mark]}" for mark in used)
     if any(size > 1 for size in picture.block):
         legend += f"; a square stands for {picture.block[0]} x {picture.block[1]} entries"
     return (
@@ -137,7 +147,7 @@ def _square(x: int, y: int, mark: str, warmth: float) -> str:
     inside = f'x="{x + 1}" y="{y + 1}" width="{_SQUARE - 2}" height="{_SQUARE - 2}"'
     if mark == ".":
         return f'<rect {inside} fill="rgba(128,128,128,.22)"/>'
-    square = f'<rect {inside} fill="{_OTHER_EDGE}" fill-opacity="{0.35 + 0.65 * warmth:.2f}"/>'
+    square = f'<rect {inside} fill="{_OTHER_EDGE}" fill-opacity="{0.6 + 0.4 * warmth:.2f}"/>'
     if mark == "x":
         a, b = 5, _SQUARE - 10
         return f'{square}<path d="M{x + a} {y + a}l{b} {b}m0 {-b}l{-b} {b}" stroke="#fff" stroke-width="1.6"/>'

@@ -89,13 +89,14 @@ def _entry(case: str, entry: Entry, width: int) -> list[str]:
     return [line] if len(line) <= width else [f"  {case}", *_wrapped(str(entry), width)]
 
 
-def _trace(trace: list[tuple[str, str]], width: int) -> list[str]:
+def _trace(content: tuple[list[tuple[str, str]], str], width: int) -> list[str]:
+    trace, raised = content
     lines = []
     for where, line in trace:
         lines += _wrapped(where, width)
         if line:
             lines.append(f"      {line}" if len(line) <= width - 6 else f"      {line[: width - 10]} ...")
-    return lines
+    return lines + (_wrapped(raised, width) if raised else [])
 
 
 def _picture(content: tuple[Picture, bool], width: int) -> list[str]:

@@ -148,7 +148,7 @@ def test_formgrader(course, tmp_path, page):
             assert bob.score == pytest.approx(2.0)
             where = bob.id
         page.goto(f"{address}/formgrader/submissions/{where}/")
-        page.wait_for_selector("text=softplus_backward: failed")
+        page.wait_for_selector("[aria-label='softplus_backward: failed']")
         assert page.title() != "acted"
         assert page.locator("em", has_text="exp").count() == 1
         for field, text in (("input.score#why", "1.5"), ("textarea#why-comment", "Which of the two functions is?")):

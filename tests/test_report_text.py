@@ -77,7 +77,7 @@ def test_html_is_for_everybody():
     page = to_html(report, more='check("f_backward", hints=2)')
     for word in ("<script", "<link", "<style", "http", "javascript", "onclick"):
         assert word not in page
-    assert 'role="group" aria-label="f_backward: raised an exception"' in page
+    assert 'role="group" aria-label="f_backward: exception"' in page
     assert 'role="img" aria-label="dx is wrong in row 0."' in page
     assert '<th scope="col"' in page
     assert "Look there." not in page
