@@ -8,7 +8,6 @@ only, as arrays and sentences without a line of code; see `public_keys`. The jud
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,7 +120,13 @@ class Key:
 
 def public_seed(exercise: str) -> bytes:
     """Public cases are the same for everybody."""
-    return hashlib.sha256(b"public\0" + exercise.encode()).digest()
+    return _sha256(b"public\0" + exercise.encode())
+
+
+def _sha256(data: bytes) -> bytes:
+    import hashlib  # a notebook, which has the public key ready, need not wait for OpenSSL to load
+
+    return hashlib.sha256(data).digest()
 
 
 def full_key(exercise: Exercise, seed: bytes, *, public_only: bool = False) -> Key:
@@ -182,7 +187,7 @@ class FullKeys:
 
 
 def _question(exercise: Exercise, case: Case, seed: bytes) -> Question:
-    digest = hashlib.sha256(seed + case.name.encode()).digest()
+    digest = _sha256(seed + case.name.encode())
     rng = np.random.default_rng(int.from_bytes(digest, "big"))
     args = case.make(rng)
     if not isinstance(args, tuple):

@@ -221,7 +221,6 @@ _TABLE = (
     ("SyntaxError", r"", "Python cannot read this line, or the one above: look at brackets, colons and commas."),
     ("ModuleNotFoundError|ImportError", r"", "The exercises need numpy alone."),
 )
-_HELP = tuple((None if types == "*" else types.split("|"), re.compile(p), text) for types, p, text in _TABLE)
 _FRAMEWORKS = ("autograd", "jax", "jnp", "keras", "tensorflow", "tf", "torch")
 _SHAPE = re.compile(r"\(\s*\d+\s*(?:,\s*\d+\s*)*,?\s*\)")
 
@@ -247,11 +246,10 @@ def help_for(problem: Problem, setting: Setting) -> str:
     special = _name(problem, setting) if problem.type in ("NameError", "UnboundLocalError") else _call(problem, setting)
     if special:
         return special
-    for types, pattern, sentence in _HELP:
-        if types is not None and problem.type not in types:
+    for types, pattern, sentence in _TABLE:
+        if types != "*" and problem.type not in types.split("|"):
             continue
-        match = pattern.search(problem.message)
-        if match:
+        if match := re.search(pattern, problem.message):
             groups = [_shapes_told(group or "", setting.sizes) for group in match.groups()]
             return sentence.format("", *groups)
     return ""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -88,6 +87,8 @@ def check_saved(path: str | Path | None = None) -> float:
     Raises:
         FileNotFoundError: there is no such notebook, or there are several and none was named.
     """
+    import subprocess  # here, since a notebook's first cell waits for what is imported at the top
+
     path = Path(path) if path is not None else _this_notebook()
     if not path.is_file():
         raise FileNotFoundError(f"there is no notebook at {path}; save it first, or name it: check_saved('mine.ipynb')")

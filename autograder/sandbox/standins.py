@@ -7,7 +7,6 @@ Frameworks that differentiate, and everything else, are refused with a sentence.
 
 from __future__ import annotations
 
-import importlib.abc
 import importlib.machinery
 import opcode
 import sys
@@ -25,7 +24,7 @@ _UNPACK = opcode.opmap["UNPACK_SEQUENCE"]
 _UNPACK_EX = opcode.opmap["UNPACK_EX"]
 
 
-class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class StandIns:
     """Finds the inert modules. While `grading` is True, using one that computes raises."""
 
     def __init__(self):
@@ -55,7 +54,7 @@ class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             raise ModuleNotFoundError(f"{root} is not available here; use numpy alone ({name})", name=root)
 
 
-class Refusal(importlib.abc.MetaPathFinder):
+class Refusal:
     """The last finder: says why a module is not there."""
 
     def find_spec(self, name, path=None, target=None):
