@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 # The rungs of which a report says that they were not reached, in a reader's words.
 WORDS = {"same twice": "the same answer twice"}
+# What these rungs ask for, where the mistake has no name.
+ASKED = {
+    "linear in dout": "If dout doubles, the gradient doubles. Where does yours use dout other than as a factor?",
+    "same twice": "The same inputs must give the same answer. What does your function remember, change or draw?",
+}
 
 
 def report_on(key: Key, session: Session, submission: Submission | None = None) -> list[FunctionReport]:
@@ -111,7 +116,7 @@ def _finding(key: Key, verdict: Verdict, naming: Naming) -> Finding:
         entry=verdict.entry,
         raised=stop.raised if stop else "",
         trace=stop.trace if stop else (),
-        help=stop.help if stop else "",
+        help=stop.help if stop else "" if named else ASKED.get(verdict.rung, ""),
         picture=picture,
         mistake=known,
         mark=array_mark(verdict.yours) if verdict.wrong is not None and not (known or question.hidden) else "",
