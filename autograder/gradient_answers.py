@@ -15,8 +15,8 @@ import numpy as np
 from autograder.gradient_layer import EPS, Leaf, as_array, kind, norm, walk
 from autograder.gradient_result import Failed
 
-# A batch of requests holds about this many bytes of arguments at once; layers above it are asked for one by one.
-BATCH = 1 << 20
+# A batch holds about this many bytes of arguments and answers at once; layers above it are asked for one by one.
+BATCH = 1 << 18
 
 
 def ask(requests: Iterable[tuple[Any, Callable[[Any], Any]]], size: int) -> Generator[list, list, list]:
@@ -24,7 +24,7 @@ def ask(requests: Iterable[tuple[Any, Callable[[Any], Any]]], size: int) -> Gene
 
     requests: pairs of a request and a function that reads its answer; made as they are taken, so that a large layer is
         never held in many copies.
-    size: the number of entries of the arguments.
+    size: the number of entries of the arguments and of what comes back.
     """
     most = max(1, BATCH // (8 * size + 1))
     found: list = []
@@ -48,9 +48,7 @@ def _sent(batch: list) -> Generator[list, list, list]:
 
 def numbers(value: Any) -> np.ndarray | str:
     """All numbers of an answer as one flat array of float64 or complex128; or, in words, what the answer is instead."""
-    if (
-        type(value) is np.ndarray and value.dtype == np.float64
-    ):  # no subclass: masks and matrices have ways of their own
+    if type(value) is np.ndarray and value.dtype == np.float64:  # masks and matrices have ways of their own
         return value.ravel()
     parts = []
     for _, item in walk(value):

@@ -226,35 +226,50 @@ def compare_entries(
 
     There vₖ·(J u)ₖ = Σ gₖ·uₖ, the sum being over the arguments, for every k by itself. See `entry_table`.
     """
-    ok, wrong, agreed, error, tolerance, largest = True, False, True, 0.0, 0.0, 0.0
+    ok, wrong, error, tolerance, largest = True, False, 0.0, 0.0, 0.0
     for at in blocks(point.out.size):
         table = entry_table(point, direction, claims, slope, noise, at)
-        difference = np.abs(table.claimed - table.expected)
-        own = RESOLUTION / 2 * np.abs(table.expected) + TINY / COMPLEX_STEP
-        agrees = difference <= own
-        if probe is not None and not agrees.all():
-            central = (probe.plus[at] - probe.minus[at]) / (2 * CENTRAL_STEP)
-            agrees |= np.abs(table.claimed - point.v[at] * central) <= own
+        difference = table.difference
         if slope.kinked is not None:
             difference = np.where(table.right & slope.kinked[at], 0.0, difference)
         ok, wrong = ok and bool(table.right.all()), wrong or bool(table.wrong.any())
-        agreed = agreed and bool(agrees.all())
-        error = max(error, float(np.max(difference)))
-        tolerance = max(tolerance, float(np.max(table.allowed)))
-        largest = max(largest, float(np.max(np.abs(table.expected))))
+        error = max(error, float(difference.max()))
+        tolerance = max(tolerance, float(table.allowed.max()))
+        largest = max(largest, float(table.expected.max()), -float(table.expected.min()))
     verdict = False if wrong else True if ok else None
     if ok and tolerance > RESOLUTION * largest:
-        verdict, tolerance = (True, RESOLUTION / 2 * largest) if agreed else (None, tolerance)
+        if _agreed(point, direction, claims, slope, probe, noise):
+            tolerance = RESOLUTION / 2 * largest
+        else:
+            verdict = None
     return _figures(verdict, f"{slope.method}, entry by entry", error, tolerance, largest)
+
+
+def _agreed(
+    point: Point, direction: Direction, claims: Sequence[Claim], slope: Slope, probe: Probe | None, noise: Any
+) -> bool:
+    """Whether every entry is so near to a numerical derivative that it is right to RESOLUTION, however uncertain that
+    derivative may be."""
+    for at in blocks(point.out.size):
+        table = entry_table(point, direction, claims, slope, noise, at)
+        own = RESOLUTION / 2 * np.abs(table.expected) + TINY / COMPLEX_STEP
+        agrees = table.difference <= own
+        if probe is not None and not agrees.all():
+            central = (probe.plus[at] - probe.minus[at]) / (2 * CENTRAL_STEP)
+            agrees |= np.abs(table.claimed - point.v[at] * central) <= own
+        if not agrees.all():
+            return False
+    return True
 
 
 @dataclass(frozen=True)
 class EntryTable:
-    """For every output: the change claimed, the change expected, how far they may differ, whether they agree, and
-    whether they certainly do not (see DOUBT)."""
+    """For every output: the change claimed, the change expected, how far they differ and may differ, whether they
+    agree, and whether they certainly do not (see DOUBT)."""
 
     claimed: np.ndarray
     expected: np.ndarray
+    difference: np.ndarray
     allowed: np.ndarray
     right: np.ndarray
     wrong: np.ndarray
@@ -275,16 +290,27 @@ def entry_table(
     """
     v, ju = point.v[at], slope.ju[at]
     products = [(c, c.value.ravel()[at] * u.ravel()[at]) for c, u in zip(claims, direction.u, strict=True)]
-    claimed = sum(product for _, product in products)
+    claimed = products[0][1] if len(products) == 1 else sum(product for _, product in products)
     expected = v * ju
-    size = ENTRY_UNITS * point.eps * np.maximum(np.abs(point.out[at]), 1.0) + _part(slope.bound, at)
-    allowed = ENTRY_RTOL * np.abs(expected) + np.abs(v) * size + (_part(noise, at) + TINY / COMPLEX_STEP)
+    size = np.abs(point.out[at])
+    np.maximum(size, 1.0, out=size)
+    size *= ENTRY_UNITS * point.eps
+    bound = _part(slope.bound, at)
+    size += bound
+    size *= np.abs(v)
+    allowed = np.abs(expected)
+    allowed *= ENTRY_RTOL
+    allowed += size
+    allowed += _part(noise, at) + TINY / COMPLEX_STEP
     for c, product in products:
         if c.eps > EPS:
             allowed += FLOAT32_UNITS * c.eps * np.abs(product)
-    difference = np.abs(claimed - expected)
+    difference = claimed - expected
+    np.abs(difference, out=difference)
     right = difference <= allowed
-    wrong = ~(difference <= allowed + (DOUBT - 1) * np.abs(v) * _part(slope.bound, at))
+    if right.all():
+        return EntryTable(claimed, expected, difference, allowed, right, np.zeros(right.shape, dtype=bool))
+    wrong = ~(difference <= allowed + (DOUBT - 1) * np.abs(v) * bound)
     if slope.kinked is not None:
         ends = v * slope.real.low[at], v * slope.real.high[at]
         slack = np.abs(v) * slope.real.bound[at] + allowed
@@ -294,10 +320,10 @@ def entry_table(
     if slope.complex and slope.real is not None:
         # The complex step was confirmed as a whole. It accuses no entry by itself where real differences are too coarse
         # to confirm it, or contradict it.
-        real, bound = slope.real.value[at], slope.real.bound[at]
-        confirmed = (bound <= RESOLUTION * np.abs(ju)) & (np.abs(ju - real) <= bound)
-        wrong &= confirmed | ~(np.abs(claimed - v * real) <= allowed + np.abs(v) * bound)
-    return EntryTable(claimed, expected, allowed, right, wrong)
+        real, real_bound = slope.real.value[at], slope.real.bound[at]
+        confirmed = (real_bound <= RESOLUTION * np.abs(ju)) & (np.abs(ju - real) <= real_bound)
+        wrong &= confirmed | ~(np.abs(claimed - v * real) <= allowed + np.abs(v) * real_bound)
+    return EntryTable(claimed, expected, difference, allowed, right, wrong)
 
 
 def _part(value: Any, at: slice) -> Any:
@@ -305,5 +331,5 @@ def _part(value: Any, at: slice) -> Any:
 
 
 def _figures(ok: bool | None, method: str, difference: float, tolerance: float, size: float) -> Outcome:
-    size = size or 1.0
-    return Outcome(ok, method, float(difference / size), float(tolerance / size), float(tolerance / size))
+    resolution = np.inf if ok is None and not size else tolerance / (size or 1.0)
+    return Outcome(ok, method, float(difference / (size or 1.0)), float(tolerance / (size or 1.0)), float(resolution))

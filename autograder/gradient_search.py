@@ -101,8 +101,7 @@ def search(
         for leaf, seeds in zip(point.leaves, drawn, strict=True)
         for seed in seeds
     )
-    largest = max(leaf.value.size for leaf in point.leaves)
-    slopes = yield from _slopes(point, directions, largest, by_complex)
+    slopes = yield from _slopes(point, directions, by_complex)
     suspects = [
         _Suspect(leaf, claim, tuple(seeds), (slopes[2 * i], slopes[2 * i + 1]))
         for i, (leaf, claim, seeds) in enumerate(zip(point.leaves, claims, drawn, strict=True))
@@ -128,21 +127,33 @@ def search(
 
 
 def _slopes(
-    point: Point, directions: Iterable[Direction], size: int, by_complex: bool
-) -> Generator[list, list, list[np.ndarray | None]]:
-    """J u along each direction; size is the number of entries of a direction."""
+    point: Point,
+    directions: Iterable[Direction],
+    by_complex: bool,
+    keep: Callable[[np.ndarray | None], Any] = lambda ju: ju,
+) -> Generator[list, list, list]:
+    """For each direction what `keep` makes of J u."""
+    found, outs = [], []
+
+    def read_complex(answer: Any) -> None:
+        found.append(keep(imaginary_slope(answer, point.out.size)))
+
+    def read_real(answer: Any) -> None:
+        outs.append(real_out(answer, point.out.size))
+        if len(outs) == 2 * len(REAL_STEPS):
+            found.append(keep(_extrapolated(outs)))
+            outs.clear()
 
     def requests() -> Iterator[tuple[Forward, Callable]]:
         for direction in directions:
             if by_complex:
-                request = Forward(moved_imaginary(point.args, direction, COMPLEX_STEP))
-                yield request, lambda answer: imaginary_slope(answer, point.out.size)
+                yield Forward(moved_imaginary(point.args, direction, COMPLEX_STEP)), read_complex
                 continue
             for step in (signed for size in REAL_STEPS for signed in (size, -size)):
-                yield Forward(moved(point.args, direction, step)), lambda answer: real_out(answer, point.out.size)
+                yield Forward(moved(point.args, direction, step)), read_real
 
-    found = yield from ask(requests(), size)
-    return found if by_complex else [_extrapolated(found[i : i + 4]) for i in range(0, len(found), 4)]
+    yield from ask(requests(), point.entries)
+    return found
 
 
 def _extrapolated(outs: Sequence[np.ndarray | None]) -> np.ndarray | None:
@@ -231,14 +242,18 @@ def _together(a: _Compared, b: _Compared) -> _Compared:
 def _single(point: Point, suspect: _Suspect, indices: np.ndarray, by_complex: bool) -> Generator[list, list, _Compared]:
     """The numerical gradient at some flat indices, one entry at a time: ⟨v, J eₖ⟩."""
     directions = (unit_direction(suspect.leaf, k) for k in indices.tolist())
-    slopes = yield from _slopes(point, directions, suspect.leaf.value.size, by_complex)
-    values = np.array([np.nan if ju is None else dot(point.v, ju) for ju in slopes])
-    sizes = np.array([0.0 if ju is None else 2 * product_norm(point.v, ju) for ju in slopes])
+    projections = yield from _slopes(point, directions, by_complex, _projected(point))
+    values, sizes = np.array(projections).reshape(-1, 2).T
     if suspect.claim.value is None:
         return _Compared(indices, values, _unreadable(suspect)[indices])
     rounding = OUT_ROUNDINGS * point.eps * product_norm(point.v, point.out)
-    allowed = (ROUNDINGS if by_complex else REAL_ACCURACY) * sizes + rounding
+    allowed = (ROUNDINGS if by_complex else REAL_ACCURACY) * 2 * sizes + rounding
     return _Compared(indices, values, ~(np.abs(suspect.claim.value.ravel()[indices] - values) <= allowed))
+
+
+def _projected(point: Point) -> Callable[[np.ndarray | None], tuple[float, float]]:
+    """⟨v, J u⟩ and ‖v∘J u‖ instead of J u, many of which would fill the memory; nan and 0 where there is none."""
+    return lambda ju: (np.nan, 0.0) if ju is None else (dot(point.v, ju), product_norm(point.v, ju))
 
 
 def _unreadable(suspect: _Suspect) -> np.ndarray:
@@ -260,13 +275,11 @@ def _hunt(point: Point, suspect: _Suspect, settled: Settled) -> Generator[list, 
     spans, found = [(0, size)], _Compared(np.array([], dtype=int), np.array([]), np.array([], dtype=bool))
     for _ in range(ROUNDS):
         directions = (d for lo, hi in spans for d in _block_and_ramp(suspect, u, lo, hi))
-        slopes = yield from _slopes(point, directions, size, by_complex)
+        projections = yield from _slopes(point, directions, by_complex, _projected(point))
         guesses, suspicious = set(), []
-        for (lo, hi), ju, ramp in zip(spans, slopes[0::2], slopes[1::2], strict=True):
-            if ju is None or ramp is None:
-                continue
-            r, s = _unexplained(point, u, claimed, found, lo, hi, ju, ramp)
-            q = 1.53 * norm(claimed[lo:hi]) + product_norm(point.v, ju)
+        for (lo, hi), (along, block), (ramp, _) in zip(spans, projections[0::2], projections[1::2], strict=True):
+            r, s = _unexplained(u, claimed, found, lo, hi, along, ramp)
+            q = 1.53 * norm(claimed[lo:hi]) + block
             if abs(r) > (ROUNDINGS if by_complex else REAL_ACCURACY) * q + settled.noise:
                 suspicious.append((lo, hi))
                 if abs(s / r) <= 1:
@@ -293,12 +306,16 @@ def _block_and_ramp(suspect: _Suspect, u: np.ndarray, lo: int, hi: int) -> Itera
 
 
 def _unexplained(
-    point: Point, u: np.ndarray, claimed: np.ndarray, found: _Compared, lo: int, hi: int, ju: Any, ramp: Any
+    u: np.ndarray, claimed: np.ndarray, found: _Compared, lo: int, hi: int, along: float, ramp: float
 ) -> tuple[float, float]:
-    """r and s of a block (k counted from 0 to 1 within it), less what the entries found already explain."""
+    """r and s of a block (k counted from 0 to 1 within it), less what the entries found already explain; nan where the
+    forward failed.
+
+    along, ramp: ⟨v, J u⟩ along u and along k·uₖ.
+    """
     weights = u[lo:hi] * claimed[lo:hi]
-    r = float(np.sum(weights)) - dot(point.v, ju)
-    s = dot(weights, np.arange(hi - lo) / (hi - lo)) - dot(point.v, ramp)
+    r = float(np.sum(weights)) - along
+    s = dot(weights, np.arange(hi - lo) / (hi - lo)) - ramp
     at, values = found.at[found.wrong], found.values[found.wrong]
     inside = (at >= lo) & (at < hi)
     errors = u[at[inside]] * (claimed[at[inside]] - values[inside])

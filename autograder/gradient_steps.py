@@ -15,32 +15,25 @@ from typing import Any
 import numpy as np
 
 from autograder.gradient_answers import Claim, ask, claims_of, not_finite, numbers, precision, shapes, trouble
-from autograder.gradient_compare import ROUNDINGS, Outcome, Probe, Scales, quick
-from autograder.gradient_evidence import place_by_place, probe_requests, settle
+from autograder.gradient_compare import Outcome, Probe, quick
+from autograder.gradient_evidence import central_requests, complex_request, place_by_place
 from autograder.gradient_layer import (
     EPS,
     Direction,
     Point,
     differentiable,
+    direction_of,
     fresh,
     like,
-    random_direction,
-    signs_and_sizes,
-    unit_direction,
+    two_draws,
     with_values,
 )
-from autograder.gradient_result import ArgumentCheck, Backward, Forward, VJPCheck
-from autograder.gradient_search import search
-
-# An error of 1e-6 in an entry that is 1e-3 of the largest is to be seen in every gradient.
-SMALLEST_ERROR = 1e-9
+from autograder.gradient_parts import Found, closer, every, settle_doubts
+from autograder.gradient_places import MANY, by_places
+from autograder.gradient_result import Backward, Forward, VJPCheck
 
 # Random numbers of our own: arguments drawn from `default_rng(seed)` must not be those of dout.
 STREAM = 1_911_191_191
-
-# Layers with at most this many entries are compared entry by entry too: an evaluation for each, less than 0.1 ms in
-# all.
-FEW = 16
 
 
 def vjp_steps(
@@ -57,11 +50,13 @@ def vjp_steps(
     Yields batches, lists of `Forward` and `Backward` requests, and is sent a list of answers of the same length: what
     the request's function returned (for a `Forward` its out alone, not the cache), or `Failed`. Answers are not
     trusted: whatever they are, they lead to a verdict. The arrays of a request belong to whoever answers it.
-    Two rounds accept a right layer, one if dout can be drawn before out is known.
+    Two rounds accept a right layer, one if dout can be drawn before out is known; a large layer is asked for one
+    evaluation at a time.
 
     Args:
         args: the arguments of the forward, nested tuples of arrays and scalars. What holds no floats is passed on as it
-        is. dout: the upstream gradient, of out's structure; None to draw it.
+            is.
+        dout: the upstream gradient, of out's structure; None to draw it.
         seed: of the random directions, and of dout.
         elementwise: True for a layer that is meant to work entry by entry: a note says so if its forward does not.
         names: names for the arguments, in order.
@@ -106,22 +101,28 @@ def _steps(
 
     if notes:  # something is not float64: the leaves are
         args = with_values(args, leaves, [leaf.value for leaf in leaves])
-    here, out, problem = fresh(args), None, ""
+    here, out, problem, outputs = fresh(args), None, "", 0
     if dout is not None:
         problem = trouble("dout", dout)
     elif out_shape is not None:
-        dout = signs_and_sizes(rng, math.prod(out_shape)).reshape(out_shape)
+        outputs = math.prod(out_shape)
     else:
         (out,) = yield [Forward(here)]
         problem = trouble("out", out)
-        dout = None if problem else like(out, signs_and_sizes(rng, numbers(out).size))
+        outputs = 0 if problem else numbers(out).size
     if problem:
         return _no_figures(None, notes, problem)
 
-    whole = random_direction(rng, leaves)
-    requests = _first_round(args, here, dout, whole, out is None)
+    drawn, u = two_draws(rng, outputs, sum(leaf.value.size for leaf in leaves))
+    if dout is None:
+        dout = drawn.reshape(out_shape) if out is None else like(out, drawn)
+    whole = direction_of(u, leaves)
+    places = (
+        isinstance(dout, np.ndarray) and dout.size > MANY and all(leaf.value.shape == dout.shape for leaf in leaves)
+    )
+    requests = _first_round(args, here, dout, whole, out is None, places)
     del here
-    first = yield from ask(requests, sum(u.size for u in whole.u))
+    first = yield from ask(requests, sum(u.size for u in whole.u) + numbers(dout).size)
     if out is None:
         out, *first = first
         problem = trouble("out", out)
@@ -137,15 +138,24 @@ def _steps(
     notes += [f"d{leaf.name} holds {c.raw.dtype}" for leaf, c in zip(leaves, claims, strict=True) if _unusual(c)]
     if point.eps > EPS:
         notes.append("out is not float64, and differences keep few of its digits")
-    probe = Probe(*first[1:])
+    probe = Probe(None, *first[1:]) if places else Probe(*first[1:])
     del first
+    if places:
+        outcome = yield from by_places(point, whole, claims, probe, rng)
+        if outcome is not None:
+            return outcome, every(point, True), tuple(notes), {}
+        (complex_step,) = yield from ask([complex_request(args, whole, point.out.size)], point.entries)
+        probe = replace(probe, complex_step=complex_step)
     return (yield from _decide(point, whole, claims, probe, elementwise, tuple(notes), rng))
 
 
 def _first_round(
-    args: tuple, here: tuple, dout: Any, whole: Direction, forward: bool
+    args: tuple, here: tuple, dout: Any, whole: Direction, forward: bool, places: bool
 ) -> Iterator[tuple[Forward | Backward, Callable]]:
-    """All that is needed to accept. Forward and Backward at the very same arguments: one evaluation can serve both."""
+    """All that is needed to accept. Forward and Backward at the very same arguments: one evaluation can serve both.
+
+    forward: whether out is still to be computed. places: whether the complex step can wait, see `by_places`.
+    """
 
     def unread(answer: Any) -> Any:
         return answer
@@ -153,14 +163,9 @@ def _first_round(
     if forward:
         yield Forward(here), unread
     yield Backward(here, fresh(dout)), unread
-    yield from probe_requests(args, whole, numbers(dout).size)
-
-
-# What `_steps` returns: the outcome, the verdict on each argument, notes, numerical gradients by position.
-Found = tuple[Outcome, tuple[ArgumentCheck, ...], tuple[str, ...], dict[int, np.ndarray]]
-
-# A direction along which a claim was not accepted, the claims for its leaves, and J u by the complex step.
-Doubt = tuple[Direction, list[Claim], np.ndarray | None]
+    if not places:
+        yield complex_request(args, whole, numbers(dout).size)
+    yield from central_requests(args, whole, numbers(dout).size)
 
 
 def _decide(
@@ -179,93 +184,13 @@ def _decide(
         alike = yield from place_by_place(point, whole, rng)
         if elementwise and not alike:
             notes = (*notes, "the forward is not elementwise: an entry of out depends on several places")
-    doubts = [(whole, claims, probe.complex_step)]
+    doubts, accepted = [(whole, claims, probe.complex_step)], []
     if first is not None and not (first.entries_differ and alike):
-        doubts = yield from _closer(point, claims, whole, first.size, alike)
+        doubts, accepted = (yield from closer(point, claims, whole, first.size, alike)), [first.outcome]
         if not doubts:
-            return first.outcome, _every(point, True), notes, {}
+            return first.outcome, every(point, True), notes, {}
     del first, probe
-    return (yield from _settle_doubts(point, whole, claims, doubts, alike, notes, rng))
-
-
-def _settle_doubts(
-    point: Point,
-    whole: Direction,
-    claims: list[Claim],
-    doubts: list[Doubt],
-    alike: bool,
-    notes: tuple[str, ...],
-    rng: np.random.Generator,
-) -> Generator[list, list, Found]:
-    """Settle each direction along which the claim was not accepted; search where one is wrong."""
-    readable = not any(c.problem for c in claims)
-    for direction, own, complex_step in doubts:
-        settled = yield from settle(
-            point,
-            direction,
-            own if readable else None,
-            complex_step,
-            alike and direction is whole,
-            rng,
-            known=direction is not whole,
-        )
-        outcome = settled.outcome
-        if outcome.ok is False or (not readable and settled.slope is not None):
-            found = yield from search(point, direction, claims, settled, rng)
-            return replace(outcome, ok=False), found.arguments, notes, found.numerical
-        if outcome.ok is None:
-            ok = None if readable else False
-            checks = tuple(
-                ArgumentCheck(leaf.name, leaf.argument, False if c.problem else None, c.problem)
-                for leaf, c in zip(point.leaves, claims, strict=True)
-            )
-            return replace(outcome, ok=ok), checks, notes, {}
-    return outcome, _every(point, True), notes, {}
-
-
-def _closer(
-    point: Point, claims: list[Claim], whole: Direction, size: Scales, alike: bool
-) -> Generator[list, list, list[Doubt]]:
-    """Look again, more closely, where the projection of everything at once does not see an error of SMALLEST_ERROR.
-
-    A leaf whose gradient is small beside the others' is projected by itself. In a small layer every entry is.
-
-    Returns: the directions along which the claim is not accepted.
-    """
-    directions = _faint(point, claims, whole, size)
-    if not alike and 1 < sum(leaf.value.size for leaf in point.leaves) <= FEW:
-        directions = [
-            (unit_direction(leaf, k), replace(claim, norm=abs(float(claim.value.flat[k]))))
-            for leaf, claim in zip(point.leaves, claims, strict=True)
-            for k in range(leaf.value.size)
-        ]
-    if not directions:
-        return []
-    requests = (r for direction, _ in directions for r in probe_requests(point.args, direction, point.out.size))
-    probes = yield from ask(requests, max(leaf.value.size for leaf in point.leaves))
-    doubts = []
-    for i, (direction, claim) in enumerate(directions):
-        seen = Probe(*probes[3 * i : 3 * i + 3])
-        if quick(point, direction, [claim], seen, False, known=True) is None:
-            doubts.append((direction, [claim], seen.complex_step))
-    return doubts
-
-
-def _faint(point: Point, claims: list[Claim], whole: Direction, size: Scales) -> list[tuple[Direction, Claim]]:
-    """The leaves in whose gradients an error of SMALLEST_ERROR of the largest entry drowns in the rounding of all, but
-    would not in their own."""
-    found = []
-    for leaf, claim, u, s, norm in zip(point.leaves, claims, whole.u, whole.size, size.norms, strict=True):
-        # The root mean square, which is at hand, is not above the largest entry.
-        if 2 * ROUNDINGS * norm >= size.strict / 8 or size.strict**2 * leaf.value.size <= (SMALLEST_ERROR * norm) ** 2:
-            continue
-        if size.strict > SMALLEST_ERROR * s * float(np.max(np.abs(claim.value), initial=0.0)):
-            found.append((Direction((leaf,), (u,), (s,)), claim))
-    return found
-
-
-def _every(point: Point, ok: bool | None) -> tuple[ArgumentCheck, ...]:
-    return tuple([ArgumentCheck(leaf.name, leaf.argument, ok) for leaf in point.leaves])
+    return (yield from settle_doubts(point, whole, claims, doubts, accepted, alike, notes, rng))
 
 
 def _no_figures(ok: bool | None, notes: list[str], why: str) -> Found:

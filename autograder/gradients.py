@@ -2,12 +2,14 @@
 
 `numerical_gradient` and `complex_step_gradient` differentiate a function entry by entry; `relative_error` compares.
 They are to be read. `check_vjp` checks a layer's backward pass with five evaluations whatever its size; how it does
-that is explained in its docstring, and written in `gradient_steps`, `gradient_compare`, `gradient_evidence`,
-`gradient_search` and `richardson`.
+that is explained in its docstring, and written in `gradient_steps`, `gradient_compare`, `gradient_places`,
+`gradient_parts`, `gradient_evidence`, `gradient_search` and `richardson`.
 """
 
 from __future__ import annotations
 
+import math
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -120,7 +122,7 @@ def check_vjp(
 
     With f(x) the forward's out, J its Jacobian ∂f/∂x, and v = dout, the backward must return g = Jᵀv, a vector-Jacobian
     product (vjp). Computing Jᵀv entry by entry takes two forwards an entry. Instead one random direction u is drawn in
-    the space of all arguments, with entries ±[1, 2], and the numbers
+    the space of all arguments, with entries on ±[1, 2], and the numbers
 
         ⟨g, u⟩   and   ⟨v, J u⟩
 
@@ -128,18 +130,19 @@ def check_vjp(
     x. An error e in entry k of g makes T = ⟨v, J u⟩ - ⟨g, u⟩ differ from 0 by e·uₖ; errors in several entries cancel
     with probability 0. J u is computed twice:
 
-        Im f(x + i·h·u) / h,  h = 2⁻¹⁰⁰            the complex step, right to the last digits, if f is fit for complex
-        numbers (f(x + h·u) - f(x - h·u)) / 2h,  h = 2⁻¹⁷   the central difference, right to 1e-10, whatever f is
+        Im f(x + i·h·u) / h,  h = 2⁻¹⁰⁰             the complex step: right to the last digits, if f is fit for it
+        (f(x + h·u) - f(x - h·u)) / 2h,  h = 2⁻¹⁷   the central difference: right to 1e-10, whatever f is
 
     With Q = 1.53·‖g‖ + ‖v∘J u‖ (1.53 is the root mean square of ±[1, 2]) and eps = 2⁻⁵², g is right if
-    |T| ≤ 1000·eps·Q + 16·eps·‖v∘f(x)‖ by the complex step, and |T| ≤ 1e-8·Q by the central difference.
-    `gradient_compare` says where the numbers come from. Beyond that:
+    |T| ≤ 1000·eps·Q by the complex step and |T| ≤ 1e-8·Q by the central difference. `gradient_compare` says where the
+    numbers come from. Beyond that:
 
-    - Where every output may depend on the entry at its own place only, vₖ·(J u)ₖ = gₖ·uₖ is compared for every k.
+    - Where every output may depend on the entry at its own place only, vₖ·(J u)ₖ = gₖ·uₖ is compared for every k. In a
+      large layer most of these entries are left to the central difference alone (`gradient_places`).
     - A small layer is compared entry by entry, a gradient that is small beside the others by itself.
     - If the two numerics disagree, or the complex step cannot be used: does f repeat itself? Then Richardson
-    extrapolation
-      from several steps, with a bound for its error, without outputs that have a kink nearby (`richardson`).
+      extrapolation from several steps, with a bound for its error, without outputs that have a kink nearby
+      (`richardson`).
     - At a kink, such as relu at 0, every value between the one-sided slopes is right.
     - If the derivative is not known better than 1e-6·Q, ok is None: inconclusive.
     - If g is wrong, it is found out where: the argument, the entries, and if possible the relation to what is right.
@@ -147,10 +150,11 @@ def check_vjp(
     Args:
         forward: `forward(*args) -> (out, cache)`.
         backward: `backward(dout, cache) -> gradients`, one for each argument that holds floats, of that argument's
-        shape, in
-            order, as a tuple or a list, or bare if there is only one. The cache is always that of a fresh forward.
+            shape, in order, as a tuple or a list, or bare if there is only one. The cache is always that of a fresh
+            forward.
         args: arrays and numbers, or nested tuples of them. Only floats are differentiated; float32 is checked in
-        float64. dout: the upstream gradient, of out's shape; None to draw it at random, from ±[1, 2].
+            float64.
+        dout: the upstream gradient, of out's shape; None to draw it at random, on ±[1, 2].
         seed: of all that is drawn.
         elementwise: True for a layer that is meant to work entry by entry: a note says so if its forward does not.
         names: names of the arguments for the report; by default those of the forward's signature.
@@ -194,7 +198,9 @@ class _Runner:
         out, cache = _pair(self.forward(*request.args))
         if self.kept is None:
             self.kept = (request.args, cache)
-        return fresh(out)  # code may write into an array that it returned before
+        held = [out]
+        del out, cache
+        return _taken(held)[0]
 
     def backward_at(self, request: Backward) -> Any:
         cache = None
@@ -202,7 +208,33 @@ class _Runner:
             cache, self.kept = self.kept[1], ((), None)
         else:
             _, cache = _pair(self.forward(*request.args))
-        return fresh(self.backward(request.dout, cache))
+        gradients = self.backward(request.dout, cache)
+        del cache
+        if not isinstance(gradients, tuple | list):
+            gradients = [gradients]
+            return _taken(gradients)[0]
+        held = list(gradients)
+        del gradients
+        return tuple(_taken(held))
+
+
+def _taken(held: list) -> list:
+    """What code returned, as arrays of our own: it may write into an array again that it returned before.
+
+    An array that is nobody else's need not be copied; for large layers, copies would be a good part of the time.
+    """
+    return [held[i] if _holders(held, i) <= ALONE else fresh(held[i]) for i in range(len(held))]
+
+
+def _holders(held: list, i: int) -> float:
+    """How many hold this array, and whatever else counts as a reference; inf for what is no array with its own data."""
+    if type(held[i]) is np.ndarray and held[i].base is None:
+        return sys.getrefcount(held[i])
+    return math.inf
+
+
+# What `_holders` counts for an array in a list and nowhere else, in this version of Python.
+ALONE = _holders([np.empty(0)], 0)
 
 
 def _pair(returned: Any) -> tuple[Any, Any]:

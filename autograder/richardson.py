@@ -19,10 +19,12 @@ STEPS = (2.0**-7, 2.0**-10, 2.0**-13, 2.0**-17)
 # For outputs with a kink within 2⁻¹⁷: they lose digits to rounding (1e-7 at 2⁻²⁹), but a kink within reach loses all.
 FINE_STEPS = (2.0**-21, 2.0**-25, 2.0**-29)
 
-
 # Steps that must be free of a kink for the finer two of them to be used: a kink within reach of the finest is within
 # reach of the others too, and shows there.
 CLEAN = 3
+
+# So many outputs are treated at once: it takes some 40 arrays of that size, which a small layer is to be spared too.
+PART = 2048
 
 # Where two one-sided slopes differ by less, relative to the larger, they are one slope.
 ONE_SLOPE = 1e-6
@@ -97,7 +99,7 @@ def derivative(f: Differences, v: np.ndarray) -> Derivative:
     kinked, kinks = np.zeros(f.out.shape, dtype=bool), {}
     sums, squares = np.zeros(len(f.steps)), np.zeros(len(f.steps))
     total, total_bound = 0.0, 0.0
-    for at in blocks(f.out.size):
+    for at in blocks(f.out.size, PART):
         part = f.part(at)
         noise = _noise(part)
         start = _first_smooth_step(part, noise)
@@ -121,7 +123,7 @@ def derivative(f: Differences, v: np.ndarray) -> Derivative:
         total, total_bound = total + float(best), total_bound + float(best_bound)
     if not kinks:
         return Derivative(value, bound, kinked, value, value, total, total_bound)
-    return _with_kinks(Derivative(value, bound, kinked, value.copy(), value.copy(), total, total_bound), v, kinks)
+    return _with_kinks(Derivative(value, bound, kinked, value, value, total, total_bound), v, kinks)
 
 
 def _with_kinks(d: Derivative, v: np.ndarray, kinks: dict[int, tuple]) -> Derivative:

@@ -1072,6 +1072,13 @@ def test_a_note_says_that_a_layer_is_not_elementwise():
         (STYLES["sigmoid, exp(-|x|)"].forward, sigmoid_backward, draw((256, 512))),
         (STYLES["affine, rows into empty"].forward, affine_backward, draw((64, 512), (512, 256), 256)),
         (affine, changed(lambda g, d: [g[0], 2 * g[1], g[2]]), draw((64, 512), (512, 256), 256)),
+        (affine, changed(lambda g, d: [g[0], 2 * g[1], g[2]]), draw((16, 384), (384, 64), 64)),
+        (
+            STYLES["affine, rows into empty"].forward,
+            changed(lambda g, d: [g[0], 2 * g[1], g[2]]),
+            draw((64, 512), (512, 256), 256),
+        ),
+        (sigmoid, changed(lambda g, d: [2 * g[0]], sigmoid_backward), draw((256, 512))),
     ],
 )
 def test_memory_stays_within_six_times_the_layer(forward, backward, args):
@@ -1082,6 +1089,205 @@ def test_memory_stays_within_six_times_the_layer(forward, backward, args):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak <= 6 * own
+
+
+# --- large elementwise layers ---
+
+LARGE = (300, 400)
+
+
+@pytest.mark.parametrize("name", ["sigmoid, plain", "sigmoid, masks into zeros_like", "tanh, np.tanh"])
+def test_a_large_elementwise_layer_takes_the_complex_step_at_some_entries(name):
+    """The others are left to the central difference: five evaluations, one of them of a few entries only."""
+    style, seen = STYLES[name], []
+
+    def forward(x):
+        seen.append((x.dtype.kind, x.size))
+        return style.forward(x)
+
+    check = check_vjp(forward, style.backward, draw(LARGE))
+    assert check.ok is True
+    assert check.method.startswith("central difference, entry by entry; complex step at ")
+    assert check.evaluations == 5
+    assert [kind for kind, _ in seen] == ["f", "f", "f", "c"]
+    assert seen[-1][1] < 10_000
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("factor", [1 - 1e-6, 1 + 1e-6])
+def test_one_entry_off_by_a_millionth_is_found_in_a_large_elementwise_layer(seed, factor):
+    k = int(np.random.default_rng(seed).integers(120_000))
+    check = check_vjp(sigmoid, changed(off_at(k, factor), sigmoid_backward), draw(LARGE, seed=seed))
+    assert check.ok is False
+    assert [e.index for e in check.where.entries] == [np.unravel_index(k, LARGE)]
+
+
+def off_at(k, factor):
+    def change(gradients, dout):
+        gradients[0].flat[k] *= factor
+
+    return change
+
+
+@pytest.mark.parametrize("name", ["sigmoid, plain", "tanh, np.tanh", "sigmoid, exp(-|x|)"])
+def test_a_large_elementwise_gradient_off_by_a_billionth_everywhere_is_wrong(name):
+    """That is less than a central difference sees; the sample shows it."""
+    wrong = changed(lambda g, d: [g[0] * (1 + 1e-9)], STYLES[name].backward)
+    assert check_vjp(STYLES[name].forward, wrong, draw(LARGE)).ok is False
+
+
+def softmax(x):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True), e / e.sum(axis=1, keepdims=True)
+
+
+def softmax_backward(dout, s):
+    return s * (dout - (dout * s).sum(axis=1, keepdims=True))
+
+
+def times_mask(x, mask):
+    return x * mask, mask
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "args"),
+    [
+        (relu, lambda dout, x: dout * (x > 0), draw(LARGE)),  # kinks
+        (softmax, softmax_backward, draw(LARGE)),  # not elementwise
+        (times_mask, lambda dout, mask: dout * mask, (*draw(LARGE), draw(LARGE)[0] > 0)),  # of one shape only
+        (STYLES["sigmoid, exp(-|x|)"].forward, sigmoid_backward, draw(LARGE)),  # unfit for complex numbers
+        (lambda x, y: (x * y, (x, y)), lambda d, c: (d * c[1], d * c[0]), draw(LARGE, LARGE)),
+        (sigmoid, sigmoid_backward, (30 * draw(LARGE)[0],)),  # saturated
+    ],
+)
+def test_large_layers_of_other_kinds_pass_too(forward, backward, args):
+    assert check_vjp(forward, backward, args).ok is True
+
+
+def test_a_matrix_that_is_not_transposed_is_found_whatever_its_length():
+    """The error is antisymmetric along an axis as long as the factors of the random numbers: it would cancel if dout
+    and the direction shared them."""
+    (w,) = draw((1024, 1024), seed=3)
+    assert check_vjp(lambda x: (x @ w, None), lambda dout, cache: dout @ w.T, draw((5, 1024))).ok is True
+    assert check_vjp(lambda x: (x @ w, None), lambda dout, cache: dout @ w, draw((5, 1024))).ok is False
+
+
+# --- where real differences decide ---
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_factor_near_1_is_not_hidden_by_chance(seed):
+    """Real differences know dx to 1e-11 or so, and ⟨g, u⟩ may be small by accident: one direction is not enough."""
+    style = STYLES["batch normalisation, np.var"]
+    wrong = changed(lambda g, d: [g[0] * (1 + 1e-9)], style.backward)
+    assert check_vjp(style.forward, wrong, style.make(np.random.default_rng(seed)), seed=seed).ok is not True
+
+
+def by_hand(x, w):
+    """Real numbers only: x is small beside w."""
+    return np.array([math.sin(a) * math.cos(b) for a, b in zip(x.tolist(), w.tolist(), strict=True)]), (x, w)
+
+
+def by_hand_backward(dout, cache):
+    x, w = cache
+    return dout * np.cos(x) * np.cos(w), -dout * np.sin(x) * np.sin(w)
+
+
+def test_a_small_layer_without_complex_numbers_is_compared_entry_by_entry():
+    """An entry of dw that is 1e-4 of the others, off by 1e-5 of itself: 1e-9 of all, but more than is unknown of it."""
+    args = (np.array([1.0, 1e-4, 0.5]), np.array([1.0, 1.2, 0.3]))
+    assert check_vjp(by_hand, by_hand_backward, args).ok is True
+
+    def change(gradients, dout):
+        gradients[1][1] *= 1 + 1e-5
+
+    check = check_vjp(by_hand, changed(change, by_hand_backward), args)
+    assert check.ok is False
+    assert verdicts(check) == {"x": True, "w": False}
+
+
+def test_a_gradient_that_is_small_beside_the_others_is_not_forgotten_without_complex_numbers():
+    def forward(x, w, b):
+        return np.abs(1e6 * x) + x @ w * 1e6 + np.abs(b), (x, w, b)
+
+    def backward(dout, cache):
+        x, w, b = cache
+        return 1e6 * (dout * np.sign(x) + dout @ w.T), 1e6 * x.T @ dout, (dout * np.sign(b)).sum(axis=0)
+
+    args = draw((5, 4), (4, 4), 4)
+    assert check_vjp(forward, backward, args).ok is True
+    check = check_vjp(forward, changed(lambda g, d: [g[0], g[1], g[2] * (1 + 1e-4)], backward), args)
+    assert check.ok is False
+    assert verdicts(check) == {"x": True, "w": True, "b": False}
+
+
+@pytest.mark.parametrize(
+    ("f", "slope"),
+    [
+        (lambda x: np.abs(x).sum(), np.sign),
+        (lambda x: np.abs(x) ** 1.5, lambda x: 1.5 * np.sqrt(np.abs(x)) * np.sign(x)),
+        (lambda x: (np.abs(x) ** 1.5).sum(), lambda x: 1.5 * np.sqrt(np.abs(x)) * np.sign(x)),
+    ],
+)
+def test_many_kinks_that_look_smooth_accuse_nobody(f, slope):
+    """A sum of 120,000 |x| has a kink within every step of the usual four; |x|^1.5 bends ever faster near 0."""
+    args, seed = draw(LARGE, seed=1), 1
+    assert check_vjp(lambda x: (f(x), x), lambda dout, x: dout * slope(x), args, seed=seed).ok is not False
+    wrong = check_vjp(lambda x: (f(x), x), lambda dout, x: dout * slope(x) * 1.01, args, seed=seed)
+    assert wrong.ok is not True
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "args"),
+    [
+        (affine, affine_backward, ARGS),
+        (sigmoid, sigmoid_backward, draw((6, 5))),
+        (STYLES["batch normalisation"].forward, STYLES["batch normalisation"].backward, draw((6, 5))),
+    ],
+)
+def test_a_mistake_that_jumps_from_entry_to_entry_is_not_taken_for_noise(forward, backward, args):
+    """Which entry is off depends on digits that change as soon as x is moved, and the error with them."""
+
+    def change(gradients, dout):
+        flat = gradients[0].reshape(-1)
+        flat[int(abs(flat[0]) * 2**30) % flat.size] *= 1 + 1e-6
+
+    for seed in range(20):
+        assert check_vjp(forward, changed(change, backward), args, seed=seed).ok is not True
+
+
+# --- gradients that are 0 ---
+
+
+def normalised(x, w, b):
+    a = x @ w + b
+    centred = a - a.mean(axis=0)
+    scale = np.sqrt((centred**2).mean(axis=0) + 1e-5)
+    return centred / scale, (x, w, centred / scale, scale)
+
+
+def normalised_by_var(x, w, b):
+    """Unfit for complex numbers."""
+    a = x @ w + b
+    scale = np.sqrt(np.var(a, axis=0) + 1e-5)
+    return (a - a.mean(axis=0)) / scale, (x, w, (a - a.mean(axis=0)) / scale, scale)
+
+
+def normalised_backward(dout, cache):
+    x, w, y, scale = cache
+    da = (dout - dout.mean(axis=0) - y * (dout * y).mean(axis=0)) / scale
+    return da @ w.T, x.T @ da, da.sum(axis=0)
+
+
+@pytest.mark.parametrize("forward", [normalised, normalised_by_var])
+@pytest.mark.parametrize("shapes", [((6, 4), (4, 5), 5), ((3, 2), (2, 2), 2)])
+def test_a_bias_whose_mean_is_subtracted_has_a_gradient_of_rounding(forward, shapes):
+    """db is 1e-17 or so, of which no digit is right or wrong."""
+    for seed in range(5):
+        args = draw(*shapes, seed=seed)
+        assert check_vjp(forward, normalised_backward, args, seed=seed).ok is True
+    check = check_vjp(forward, changed(lambda g, d: [g[0], g[1], g[2] + 1e-6], normalised_backward), args)
+    assert verdicts(check) == {"x": True, "w": True, "b": False}
 
 
 # --- the report ---
