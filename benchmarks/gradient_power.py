@@ -140,19 +140,22 @@ def hard_inputs() -> list[Style]:
 
 
 def as_list(gradients) -> list[np.ndarray]:
-    return [np.array(g) for g in (gradients if isinstance(gradients, tuple) else (gradients,))]
+    return [np.array(g, order="C") for g in (gradients if isinstance(gradients, tuple) else (gradients,))]
 
 
 def one_entry(change: Callable, style: Style, rng: np.random.Generator) -> Callable:
-    """A backward that changes one entry, not smaller than 1e-3 of the largest, of one gradient."""
+    """A backward that changes one entry of one gradient, always the same one: when it is first called, not smaller than
+    1e-3 of the largest."""
     pick = rng.integers(2**31)
+    chosen = []
 
     def backward(dout, cache):
         gradients = as_list(style.backward(dout, cache))
         inner = np.random.default_rng(pick)
         flat = gradients[inner.integers(len(gradients))].reshape(-1)
-        k = inner.choice(np.flatnonzero(np.abs(flat) >= 1e-3 * np.abs(flat).max()))
-        change(flat, k, inner)
+        if not chosen:
+            chosen.append(inner.choice(np.flatnonzero(np.abs(flat) >= 1e-3 * np.abs(flat).max())))
+        change(flat, chosen[0], np.random.default_rng(pick))
         return tuple(gradients) if len(gradients) > 1 else gradients[0]
 
     return backward
@@ -167,7 +170,9 @@ def off_by(factor, flat, k, rng):
 
 
 def swapped(flat, k, rng):
-    other = rng.choice(np.flatnonzero(np.abs(flat - flat[k]) >= 1e-3 * np.abs(flat).max()))
+    far = np.abs(flat - flat[k]) >= 1e-3 * np.abs(flat).max()
+    order = rng.permutation(flat.size)
+    other = order[np.argmax(far[order])]
     flat[[k, other]] = flat[[other, k]]
 
 
