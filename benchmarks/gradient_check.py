@@ -3,9 +3,9 @@ process.
 
     python benchmarks/gradient_check.py [--quick] [--threads N] [--markdown FILE] [--plot FILE]
 
-Prints medians in milliseconds and ratios to ours, for right layers and for wrong ones (which ours locates, and
-the others only refuse). Peers that are not installed are named. A checker that would need minutes for one check
-is left out of that row.
+Prints medians of processor time in milliseconds and ratios to ours, for right layers and for wrong ones (which
+ours locates, and the others only refuse). Peers that are not installed are named. A checker that would need minutes
+for one check is left out of that row.
 """
 
 from __future__ import annotations
@@ -125,12 +125,14 @@ def measure(several: list[Layer], checkers: dict[str, Callable], quick: bool) ->
 
 def burst(checker: Callable, layer: Layer, seed: int) -> tuple[list[float], list[bool]]:
     """Checks in a row, for BURST seconds or at least one: a turn, after one that is not counted. What others left in
-    the caches of the processor would otherwise be most of a turn of 0.2 ms."""
+    the caches of the processor would otherwise be most of a turn of 0.2 ms.
+
+    Processor time of all threads: on a machine whose cores are shared, the clock would measure the others."""
     elapsed, answers = [], []
     while sum(elapsed) < BURST or not elapsed:
-        start = time.perf_counter()
+        start = time.process_time()
         answers.append(checker(layer.forward, layer.backward, layer.args, seed + len(elapsed)))
-        elapsed.append(time.perf_counter() - start)
+        elapsed.append(time.process_time() - start)
     return (elapsed[1:] or elapsed), answers
 
 
@@ -208,7 +210,7 @@ def plot(several: list[Layer], names: list[str], path: str) -> None:
         points = [(layer.parameters, 1e3 * m) for layer in chosen if (m := layer.median(name)) is not None]
         axes.loglog(*zip(*points, strict=True), marker="o", linewidth=2.5 if name == "ours" else 1.2, label=name)
     axes.set_xlabel("entries of x, w and b together")
-    axes.set_ylabel("time of one check [ms]")
+    axes.set_ylabel("processor time of one check [ms]")
     axes.set_title("Checking the gradients of a right affine layer")
     axes.grid(which="both", alpha=0.25)
     axes.legend()
