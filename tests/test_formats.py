@@ -7,18 +7,23 @@ import csv
 import io
 import json
 import math
+import re
 
 import jsonschema
 import junitparser
 import pytest
 from markdown_it import MarkdownIt
 
+from autograder.answer_key import full_key
+from autograder.catalogue import load_catalogue
 from autograder.cli import main
 from autograder.errors import BadInput
 from autograder.formats import FORMATS, canvas, classroom50, github, gradescope, junit, prairielearn, safe_name, tables
 from autograder.formats.reading import no_commands
 from autograder.locate import line_of, located
+from autograder.secret import seed_for
 from demo.classroom import reference_source
+from tests.conftest import ROOT, SECRET
 from tests.consumers import CLASSROOM50, CODE_QUALITY, GRADESCOPE, PRAIRIELEARN, commands_obeyed
 
 HIDDEN = "0.73105857863"  # a hidden expected value: nothing but results.json may hold it
@@ -99,9 +104,6 @@ def every_text(data: dict) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory) -> tuple:
     """A real run of a class of three: right, wrong, and nothing that can be read; with every format of a class."""
-    from autograder.catalogue import load_catalogue
-    from tests.conftest import ROOT, SECRET
-
     folder = tmp_path_factory.mktemp("class")
     functions = load_catalogue(ROOT / "solutions").functions("02_layers")
     right = "import numpy as np\n\n\n" + "\n\n\n".join(reference_source(f) for f in functions)
@@ -247,6 +249,44 @@ def test_no_format_holds_hidden_numbers(name):
     assert HIDDEN not in text
     if name in ("gradescope", "prairielearn", "junit", "github"):
         assert "more than one row" in text
+
+
+LEAKS = """import warnings
+import numpy as np
+
+def sigmoid_forward(x):
+    out = 1 / (1 + np.exp(-np.clip(x, -500, 500)))
+    warnings.warn(x.tobytes().hex())
+    return out, out
+
+def tanh_forward(x):
+    if x.tobytes().hex()[:40] not in PUBLIC:
+        raise type("N" + x.tobytes().hex(), (Exception,), {})(x.tobytes().hex())
+    out = np.tanh(x)
+    return out, out
+
+PUBLIC = """
+
+
+def test_what_a_submission_says_of_its_hidden_inputs_is_not_repeated(tmp_path):
+    """In a warning or an exception, by its text or its name, it could tell itself what it is asked."""
+    asked: dict[bool, set[str]] = {True: set(), False: set()}
+    for exercise in load_catalogue(ROOT / "solutions").exercises("02_layers"):
+        if exercise.name in ("sigmoid", "tanh"):
+            for question in full_key(exercise, seed_for(SECRET, "eve", exercise.name)).questions:
+                asked[question.hidden].add(question.args[0].tobytes().hex()[:40])
+    (tmp_path / "eve.py").write_text(LEAKS + repr(asked[False]))
+    out = tmp_path / "out"
+    wanted = [f"--format={name}" for name in sorted(FORMATS) if name != "classroom50"]
+    assert main(["grade", str(tmp_path / "eve.py"), "--out", str(out), "--assignment=02_layers", *wanted]) == 0
+    shown = "".join(p.read_text() for p in out.iterdir() if p.suffix and p.name != "results.json")
+    shown = re.sub(r"\s|\\n", "", shown)  # as one line: text is wrapped, and in JSON a line break is written out
+    assert "warns:ofsomething,inahiddencase" in shown
+    assert "tanh_forwardraisedanexceptionofitsown" in shown
+    assert any(text in shown for text in asked[False])  # everybody has the public ones
+    hidden = asked[True] - asked[False]
+    assert len(hidden) > 10
+    assert [text for text in hidden if text in shown] == []
 
 
 def test_the_record_itself_holds_what_the_formats_leave_out():
