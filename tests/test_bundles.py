@@ -286,7 +286,6 @@ def test_a_repository_is_graded_as_classroom50s_runner_does(tmp_path, python):
     jsonschema.validate(result, CLASSROOM50)
     assert (result["score"], result["max-score"]) == (1000, 1200)
     assert (result["owner"], result["assignment"]) == ("ada", "layers")
-    assert "tanh\\_backward" not in (checkout / "release-body.md").read_text()
     assert "`tanh_backward`" in (checkout / "release-body.md").read_text()
 
     (checkout / "layers" / "all.py").unlink()  # nothing to read is a result, too
