@@ -10,6 +10,7 @@ from nbgrader.api import Gradebook
 
 from autograder.catalogue import load_catalogue
 from autograder.nbgrader_course import LOCAL_CONFIG, make_course
+from autograder.nbgrader_plugin.changes import Standing, table
 from tests.course import SOFTPLUS, A, answers_of, complete, hand_in, nbgrader, repository_of
 
 TEXT = """\
@@ -159,6 +160,36 @@ def test_downloads_from_an_lms_are_collected(term):
     assert str(scores_of(term, "timestamp")["zoe"]) == "2026-02-03 10:00:00"
 
 
+@pytest.mark.parametrize(
+    ("local", "reason"),
+    [
+        ("c = get_config(\n", "SyntaxError: '(' was never closed"),
+        ("c = get_config()\nc.PerDay.extensions = extensions\n", "NameError: name 'extensions' is not defined"),
+    ],
+)
+def test_a_configuration_that_fails_grades_nobody(term, local, reason):
+    """nbgrader would go on without it, in a kernel of the instructor's own; here it ends with the reason."""
+    before = (term / LOCAL_CONFIG).read_text() if (term / LOCAL_CONFIG).exists() else ""
+    (term / LOCAL_CONFIG).write_text(local)
+    try:
+        said = nbgrader(term, "autograde", A, "--force", code=1)
+    finally:
+        (term / LOCAL_CONFIG).write_text(before)
+    assert said.startswith(f"{term / LOCAL_CONFIG}: {reason}")
+    assert said.endswith("Nothing was done.\n")
+    assert "Autograding" not in said
+
+
+def test_a_folder_without_a_notebook_is_graded_by_name(term):
+    """`--student` takes whoever has a folder, with an empty one too; a name without any is an error, as it was."""
+    (term / "submitted" / "empty" / A).mkdir(parents=True)
+    nbgrader(term, "autograde", A, "--student", "empty")
+    assert scores_of(term)["empty"] == 0
+    page = (term / "autograded" / "empty" / A / f"{A}.ipynb").read_text()
+    assert "there is no notebook and no .py file here" in page
+    assert "No notebooks were matched" in nbgrader(term, "autograde", A, "--student", "nobody", code=1)
+
+
 # Late work -----------------------------------------------------------------------------------------------------------
 
 
@@ -250,6 +281,7 @@ def test_grading_again_lowers_no_score(mended):
         file.write('{"student": "right", "assig')
     said = nbgrader(mended, "autograde", A, "--force")
     assert "score changed" not in said
+    assert "scores changed" not in said
     assert scores_of(mended) == pytest.approx({"right": 3.5, "naive": 3.5})
     assert "they stand" in (mended / "autograded" / "naive" / A / f"{A}.ipynb").read_text()
 
@@ -259,6 +291,7 @@ def test_grading_again_may_lower_scores_when_asked(mended):
     said = nbgrader(mended, "autograde", A, "--force", "--SubmissionExporter.allow_decrease=True")
     assert "score changed: naive: softplus_forward had 2 of 2, now 1.7 of 2" in said
     assert said.count("score changed") == 1
+    assert said.rstrip().endswith("1 of 2 scores changed:\n    student  before   after\n    naive       3.5     3.2")
     assert scores_of(mended) == pytest.approx({"right": 3.5, "naive": 3.2})
 
 
@@ -277,7 +310,29 @@ def test_points_changed_after_submissions(mended):
     make_course(load_catalogue(solutions), solutions.parent / "assignments", mended)
     nbgrader(mended, "generate_assignment", A, "--force")
     said = nbgrader(mended, "autograde", A, "--force")
+    expected = [
+        "2 of 2 scores changed:",
+        "    student  before   after",
+        "    naive       3.5       4",
+        "    right       3.5       4",
+    ]
+    assert said.rstrip().endswith("\n".join(expected))
     assert "score changed: right: softplus_forward had 2 of 2, now 4 of 4" in said
     assert "score changed: right: softplus_backward had 1.5 of 1.5, now 0 of 0" in said
     assert scores_of(mended) == pytest.approx({"right": 4.0, "naive": 4.0})
     assert set(scores_of(mended, "max_score").values()) == {6.0}
+
+
+def test_the_table_of_changes_tells_what_changed():
+    """Only who had a score and has another now; names are inert; a long table says how much more there is."""
+    before = {"ann": Standing(2.0, 0), "bob": Standing(1.0, 0), "\x1b[31m": Standing(1.0, 1), "gone": Standing(1.0, 0)}
+    after = {"ann": Standing(2.0, 0), "bob": Standing(1.5, 0), "\x1b[31m": Standing(0.0, 1), "new": Standing(3.0, 0)}
+    assert table(before, after).split("\n") == [
+        "2 of 4 scores changed:",
+        "student  before   after",
+        "\N{REPLACEMENT CHARACTER}[31m         1       0   some of it given by hand",
+        "bob           1     1.5",
+    ]
+    assert table(after, after) == ""
+    many = {f"s{number}": Standing(0.0, 0) for number in range(300)}
+    assert table(many, dict.fromkeys(many, Standing(1.0, 0))).endswith("and 100 more")

@@ -34,6 +34,7 @@ from traitlets import Bool, Float, Int, Unicode
 from autograder.calls import GRADER_ERROR, Limits
 from autograder.catalogue import load_catalogue
 from autograder.grading import Grader
+from autograder.nbgrader_plugin.changes import tell_changes
 from autograder.nbgrader_plugin.history import History
 from autograder.nbgrader_plugin.intake import read_plain, take_every_submission
 from autograder.nbgrader_plugin.running import show
@@ -88,6 +89,7 @@ class SubmissionExporter(NotebookExporter):
         weakref.finalize(self, self._open.close)
         if isinstance(self.parent, Autograde):
             take_every_submission(self.parent)
+            tell_changes(self.parent)
             self._history = History(Path(self.coursedir.root))
             share_out(self.parent, self.workers)
 

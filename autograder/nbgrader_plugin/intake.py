@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.converters import Autograde
+from nbgrader.converters import Autograde, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 
 from autograder.submission import MAX_CELLS, MAX_RAW, BrokenSubmission, decode, read_file
@@ -102,6 +102,29 @@ def take_every_submission(converter: Autograde) -> None:
         setattr(unbreakable, name, getattr(course, name))
     unbreakable.ignore = [*course.ignore, *(glob.escape(path) for folder in folders for path in _uncopyable(folder))]
     converter.coursedir = unbreakable
+
+
+def take_folders_without_notebook() -> None:
+    """Has `autograde` begin where all that it was told to grade is folders without a notebook.
+
+    nbgrader ends there before it loads an exporter, and so would `--student` and formgrader for such a folder. There is
+    no setting for it, so its method is wrapped; of courses with another exporter it does what it did.
+    """
+    stock = Autograde.init_notebooks
+    if hasattr(stock, "stock"):
+        return
+
+    def init_notebooks(self):
+        try:
+            stock(self)
+        except NbGraderException:
+            folders = glob.glob(self._format_source(self.coursedir.assignment_id, self.coursedir.student_id))
+            if self.exporter_class.__module__.partition(".")[0] != __name__.partition(".")[0] or not folders:
+                raise
+            self.assignments = {folder: [] for folder in folders}
+
+    init_notebooks.stock = stock
+    Autograde.init_notebooks = init_notebooks
 
 
 def _released_notebooks(course: CourseDirectory) -> list[str]:
