@@ -76,7 +76,8 @@ class WorkCheck:
         """Everything: what fails, what passes, remarks, and the progress last, where a terminal shows it."""
         brief = {f.name: "Not written yet" for f in self.functions if f.untouched}
         brief |= {f.name: "Public checks passed" for f in self.functions if f.passed}
-        parts = [f.text for f in self.functions if f.name not in brief or "Remark:" in f.text]
+        parts = [f.text for f in self.functions if f.name not in brief]
+        parts += [f.text for f in self.functions if f.passed and "Remark:" in f.text]
         for what in ("Not written yet", "Public checks passed"):
             if names := [name for name, word in brief.items() if word == what]:
                 parts.append("\n".join(filled(f"{what}: {', '.join(names)}.", WIDTH)))
@@ -99,6 +100,7 @@ def check_work(
     exercise: str | None = None,
     assignment: str | None = None,
     hints: int = 1,
+    more: str = "",
     sessions: OwnSessions | None = None,
 ) -> WorkCheck:
     """Runs the public checks of a notebook, a `.py` file or a folder.
@@ -106,13 +108,14 @@ def check_work(
     Args:
         exercise: one exercise, or one of its functions, alone.
         assignment: which it is, where that cannot be told from the functions.
+        more: how to ask for another hint; by default the command's option.
         sessions: where the code is to run; by default in a process made for it.
     Raises:
         ValueError, OSError: there is no such work, or no key for it; the message is one line.
     """
     if sessions is None:
         with OwnSessions() as sessions:
-            return check_work(path, exercise=exercise, assignment=assignment, hints=hints, sessions=sessions)
+            return check_work(path, exercise=exercise, assignment=assignment, hints=hints, more=more, sessions=sessions)
     if not path.exists():
         raise ValueError(f"there is nothing at {path}")
     keys = read_keys(path if path.is_dir() else path.parent)
@@ -133,7 +136,7 @@ def check_work(
             status=r.status,
             score=r.score,
             max_score=r.max_score,
-            text=to_text(r, hints=hints, public=True, more=f"--hints {hints + 1}"),
+            text=to_text(r, hints=hints, public=True, more=more or f"--hints {hints + 1}"),
         )
         for r in sorted(reports, key=lambda r: place[r.name])
     )

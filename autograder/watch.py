@@ -118,7 +118,7 @@ def watch(
                     screen.hints, screen.everything = given, False
                     seen = saved
                 before = screen.found
-                _check(screen, _target(path, seen, is_repository), assignment, sessions)
+                _check(screen, _target(path, seen, is_repository), assignment, sessions, interactive)
                 if screen.problem and seen is not None and word is None:
                     _, changed = _wait(path, seen, AGAIN)
                     if changed:
@@ -173,7 +173,7 @@ def _target(path: Path, seen: Snapshot | None, is_repository: Callable[[Path], b
     return path / Path(newest(seen)).relative_to(path).parts[0]
 
 
-def _check(screen: Screen, target: Path, assignment: str | None, sessions: OwnSessions) -> None:
+def _check(screen: Screen, target: Path, assignment: str | None, sessions: OwnSessions, interactive: bool) -> None:
     start = time.perf_counter()
     failing = frozenset(f.name for f in screen.found.functions if not f.passed) if screen.found else frozenset()
     screen.path, screen.problem = target, ""
@@ -182,7 +182,8 @@ def _check(screen: Screen, target: Path, assignment: str | None, sessions: OwnSe
             screen.problem = f"There is nothing at {target} yet: it is checked as soon as it is saved."
             return
         if sessions.apart:
-            screen.found = check_work(target, assignment=assignment, hints=screen.hints, sessions=sessions)
+            more = "h and Enter" if interactive else ""
+            screen.found = check_work(target, assignment=assignment, hints=screen.hints, more=more, sessions=sessions)
         else:
             screen.found = _in_fresh_process(target, assignment, screen.hints)
         screen.before = failing

@@ -45,6 +45,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         environment |= {"PYTHONPYCACHEPREFIX": folder, "PYTHONPATH": str(ROOT)}
+        line("import numpy, for comparison", imports("import numpy", rounds, environment, before="time"), None)
         for statement in ("import autograder", "from autograder import check"):
             line(f"{statement}, on top of numpy", imports(statement, rounds, environment), 50)
         catalogue = load_catalogue(ROOT / "solutions")
@@ -73,8 +74,8 @@ def right_answers(catalogue, assignment: str) -> str:
     return "import numpy as np\n\n" + "\n\n".join(reference_source(f) for f in functions)
 
 
-def imports(statement: str, rounds: int, environment: dict) -> list[float]:
-    code = f"import time, numpy\nstart = time.perf_counter()\n{statement}\nprint(time.perf_counter() - start)"
+def imports(statement: str, rounds: int, environment: dict, before: str = "time, numpy") -> list[float]:
+    code = f"import {before}\nstart = time.perf_counter()\n{statement}\nprint(time.perf_counter() - start)"
     run = [sys.executable, "-c", code]
     times = [float(subprocess.check_output(run, env=environment)) for _ in range(rounds + 1)]
     return times[1:]  # the first one compiles
