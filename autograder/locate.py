@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 from autograder.intake.files import read_file, read_folder, wanted
 from autograder.intake.problem import BrokenSubmission
+
+MAX_DEFINITIONS = 100  # of one function in one file that are looked at: a file may repeat it a million times
 
 
 def located(record: dict, root: Path = Path()) -> dict:
@@ -50,7 +53,7 @@ def line_of(files: Mapping[str, bytes], function: str, assignment: str) -> tuple
     places = []
     for name in sorted(files, key=lambda name: _rank(name, assignment)):
         data = files[name]
-        for match in definition.finditer(data):
+        for match in islice(definition.finditer(data), MAX_DEFINITIONS):
             after = re.compile(rb'^[ \t]*"?def ', re.MULTILINE).search(data, match.end())
             untouched = stub in data[match.end() : after.start() if after else None]
             places.append((untouched, name, data.count(b"\n", 0, match.start()) + 1))

@@ -333,12 +333,14 @@ def test_what_is_not_written_yet_is_a_notice():
 
 def test_the_summary_is_text_whatever_a_student_wrote():
     """No HTML, link or picture of theirs, no end of our code block, and below GitHub's limit."""
-    data = record(student="<img src=x> [a](http://x) ![b](http://y) | c")
+    data = record(student="<img src=x> [a](http://x) ![b](http://y) | c\u202e\x1b[2J")
     summary = github.summary([data])
     html = MarkdownIt("gfm-like", {"linkify": False}).render(summary)
     assert "<script>" not in html.replace("<code", "")
     for forbidden in ("<img", "<a ", "<script"):
         assert forbidden not in html
+    assert "\u202e" not in summary
+    assert "\x1b" not in summary
     assert html.count("<details>") == html.count("</details>") == 3
     assert html.count("<tr>") == 4
     data["submissions"] *= 3000
@@ -471,6 +473,11 @@ def test_the_line_is_that_of_the_definition_that_is_graded():
     assert line_of(files, "f_forward", "a") == ("layers/f.py", 3)
     assert line_of({"a.py": STUB.encode()}, "f_forward", "a") == ("a.py", 1)
     assert line_of(files, "nothing", "a") is None
+
+
+def test_a_definition_repeated_a_million_times_is_no_trouble():
+    """The line of the first is told, at once."""
+    assert line_of({"a.py": b"def f(\n" * 1_000_000}, "f", "a") == ("a.py", 1)
 
 
 def test_lines_are_looked_for_in_plain_files_below_here(tmp_path):

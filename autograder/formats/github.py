@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from autograder.calls import MISSING
 from autograder.formats.reading import (
@@ -24,7 +24,7 @@ from autograder.formats.reading import (
     score_line,
     student_text,
 )
-from autograder.render import points
+from autograder.render import inert, points
 
 ANNOTATIONS = 10  # of one kind that a step may have
 SUMMARY_BYTES = 900_000  # a step may have 1 MiB
@@ -70,13 +70,14 @@ def quiet(text: str) -> str:
 
 def summary(records: Sequence[dict]) -> str:
     """A table of the functions and, below, what is wrong with each that fails, as GitHub's markdown."""
-    parts = [part for record in records for part in _section(record)]
-    text = ""
-    for part in parts:
-        if len((text + part).encode()) > SUMMARY_BYTES:
-            return text + "\nThe rest is left out here; it is in the results.\n"
-        text += part
-    return text
+    parts, room = [], SUMMARY_BYTES
+    for part in (part for record in records for part in _section(record)):
+        room -= len(part.encode())
+        if room < 0:
+            parts.append("\nThe rest is left out here; it is in the results.\n")
+            break
+        parts.append(part)
+    return "".join(parts)
 
 
 def add_to_step_summary(records: Sequence[dict], environment: Mapping[str, str] = os.environ) -> None:
@@ -87,19 +88,22 @@ def add_to_step_summary(records: Sequence[dict], environment: Mapping[str, str] 
             file.write(summary(records))
 
 
-def _section(record: dict) -> list[str]:
+def _section(record: dict) -> Iterator[str]:
+    """A record's heading, its table and a report a failing function, in pieces that can be left out one by one."""
     public = is_public(record)
+    title = escape(record["assignment"])
     if public and not_begun(record):
-        return [f"### {escape(record['assignment'])}: not begun\n\n"]
+        yield f"### {title}: not begun\n\n"
+        return
     what = "public checks; hidden checks decide the points" if public else score_line(record["submissions"])
     columns = ["function", "", ""] if public else ["student", "function", "points", "", ""]
-    parts = [f"### {escape(record['assignment'])}: {what}\n\n", _table_row(columns), _table_row(["---"] * len(columns))]
+    yield f"### {title}: {what}\n\n{_table_row(columns)}{_table_row(['---'] * len(columns))}"
     for submission, exercise in exercises(record):
         row = [f"{'✗' if failed(exercise) else '✓'} {exercise['status'].replace('_', ' ')}", escape(headline(exercise))]
         name = f"`{exercise['name']}`"
         full = [escape(submission["student"]), name, points(report_of(exercise)), *row]
-        parts.append(_table_row([name, *row] if public else full))
-    parts.append("\n")
+        yield _table_row([name, *row] if public else full)
+    yield "\n"
     for submission, exercise in exercises(record):
         if failed(exercise) and exercise["status"] != MISSING:
             whose = "" if public else f" ({escape(submission['student'])})"
@@ -107,8 +111,7 @@ def _section(record: dict) -> list[str]:
             # Few are shown at once, a class's many when they are asked for.
             opened = " open" if public else ""
             head = f"<details{opened}><summary><code>{exercise['name']}</code>{whose}</summary>"
-            parts.append(f"{head}\n\n{body}\n</details>\n\n")
-    return parts
+            yield f"{head}\n\n{body}\n</details>\n\n"
 
 
 def _table_row(cells: Sequence[str]) -> str:
@@ -124,4 +127,8 @@ def fenced(text: str) -> str:
 
 def escape(text: str) -> str:
     """Text that markdown and HTML take as it is: every mark is escaped, so it is no link, picture or mention."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace("\\&", "&amp;")
+    return (
+        re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(inert(text).split()))
+        .replace("\\<", "&lt;")
+        .replace("\\&", "&amp;")
+    )

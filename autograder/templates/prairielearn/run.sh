@@ -3,5 +3,6 @@
 set -eu
 root="${AUTOGRADER_ROOT:-/grade}"
 # The package is plain Python: unpacking its wheel installs it, and needs no network.
-python3 -m zipfile -e "$root/tests/wheels/@WHEEL@" "$root/package"
-PYTHONPATH="$root/package" exec python3 -P -m autograder.harness prairielearn "$root"
+package="$(mktemp -d)"
+python3 -m zipfile -e "$root/tests/wheels/@WHEEL@" "$package"
+PYTHONPATH="$package" exec python3 -P -m autograder.harness prairielearn "$root"
