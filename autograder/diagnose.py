@@ -100,9 +100,9 @@ def _other_order(key: Key, judgement: Judgement) -> tuple[tuple[int, ...], list[
     others = rights or [
         order
         for order in permutations(range(count))
-        if order != tuple(range(count)) and any(at(i, p) == [] or i != p for i, p in enumerate(order))
+        if all(at(i, p) is not None for i, p in enumerate(order) if i != p)
         and all(at(i, i) is None for i, p in enumerate(order) if i != p)
-        and all(at(i, p) is not None for i, p in enumerate(order))
+        and all(at(i, i) is not None for i, p in enumerate(order) if i == p)
     ]  # fmt: skip
     for order in others:
         if order != tuple(range(count)):
@@ -111,6 +111,8 @@ def _other_order(key: Key, judgement: Judgement) -> tuple[tuple[int, ...], list[
 
 
 def _as(column: Column, answers: Sequence[Any], judgement: Judgement) -> list[Diagnosis] | None:
+    if answers is not column.answers and any(a.shape != r.shape for a, r in zip(answers, column.right, strict=True)):
+        return None
     if all(same(a, r, q) for a, r, q in zip(answers, column.right, column.questions, strict=True)):
         return []
     moved = Column(

@@ -70,7 +70,7 @@ def _groups(column: Column) -> Iterator[Terms]:
         return
     for shown, label in (("out", "the right out"), (x, x)):
         powers = [("", lambda i: 1.0), *_powers(shown, lambda i, label=label: column.known[i][label])]
-        upstreams = [("", lambda i: 1.0), *_powers("dout", lambda i: column.known[i]["dout"], 2)]
+        upstreams = [("", lambda i: 1.0), *_powers("dout", lambda i: column.known[i]["dout"])]
         upstreams.append(("1/dout", lambda i: 1 / column.known[i]["dout"]))
         yield [
             ("·".join(t for t in (first, second) if t) or "1", lambda i, f=f, g=g: f(i) * g(i))

@@ -26,9 +26,14 @@ def same(answer: Any, theirs: Any, question: Question) -> bool:
 
 
 def close(answer: np.ndarray, theirs: np.ndarray, question: Question) -> bool:
-    scale = np.abs(theirs[np.isfinite(theirs)]).max(initial=0.0) if theirs.size else 0.0
+    """Within the student's own rounding: of the largest entry, and of each entry."""
     rtol = MATCH_SINGLE if question.single else MATCH
     with np.errstate(all="ignore"):
+        largest = np.abs(theirs).max(initial=0.0)
+        apart = np.abs(answer - theirs).max(initial=0.0)
+        if np.isfinite(largest) and np.isfinite(apart):
+            return bool(apart <= rtol * largest)
+        scale = np.abs(theirs[np.isfinite(theirs)]).max(initial=0.0)
         return bool(np.allclose(answer, theirs, rtol=rtol, atol=rtol * float(scale), equal_nan=True))
 
 

@@ -26,7 +26,8 @@ def wrong_places(column: Column) -> str:
             continue
         if all(np.array_equal(mask, wrong) for mask, wrong in zip(masks, marks, strict=True)):
             return f"wrong {label}{_there(column, marks)}, and right everywhere else"
-        if all(not (wrong & ~mask).any() for mask, wrong in zip(masks, marks, strict=True)):
+        loose = label.startswith("where") or "column of" in label
+        if loose and all(not (wrong & ~mask).any() for mask, wrong in zip(masks, marks, strict=True)):
             share = sum(np.count_nonzero(w) for w in marks) / inside
             within.append((share, label))
     share, label = max(within, default=(0.0, ""))
@@ -51,6 +52,36 @@ def _wrong_cases(column: Column, wrong: np.ndarray) -> str:
                     return f"wrong in the cases where {label} is {words}, and right in the others"
                 if np.array_equal(mask, ~wrong):
                     return f"right in the cases where {label} is {words}, and wrong in the others"
+    return ""
+
+
+def first_wrong(column: Column) -> str:
+    """Of a list that is computed entry by entry: what sets its first wrong entry apart from those before it."""
+    marks = [v.wrong for v in column.verdicts]
+    if any(m is not None and m.ndim != 1 for m in marks) or any(np.ndim(r) != 1 for r in column.right):
+        return ""
+    if any(not v.ok and v.wrong is None for v in column.verdicts):
+        return ""
+    firsts = [(i, int(np.argmax(m))) for i, m in enumerate(marks) if m is not None and m.any()]
+    if len(firsts) < 2:
+        return ""
+    for label in column.labels:
+        arrays = [np.asarray(column.known[i][label]) for i, _ in firsts]
+        if any(
+            a.ndim != 1 or a.dtype.kind not in "iu" or a.size > column.right[i].size
+            for (i, _), a in zip(firsts, arrays, strict=True)
+        ):
+            continue
+        before: list[int] = []
+        at: list[int] = []
+        for (i, place), array in zip(firsts, arrays, strict=True):
+            offset = column.right[i].size - array.size  # the entries before it are given, and of no kind
+            if place < offset:
+                return ""
+            at.append(int(array[place - offset]))
+            before += [int(v) for v in array[: place - offset]]
+        if len(set(at)) == 1 and len(before) >= 2 and at[0] not in before:
+            return f"right up to the first entry where {label} is {at[0]}, in every case, and wrong from there on"
     return ""
 
 
@@ -106,6 +137,8 @@ def _masks(column: Column) -> Iterator[tuple[str, list[np.ndarray]]]:
             for words, choose in {
                 f"in the first {word}": lambda p, n: p == 0,
                 f"in the last {word}": lambda p, n: p == n,
+                f"in the second {word}": lambda p, n: p == 1,
+                f"in the third {word}": lambda p, n: p == 2,
                 f"in every {word} but the first": lambda p, n: p != 0,
                 f"in every {word} but the last": lambda p, n: p != n,
                 f"in every second {word}, from the first on": lambda p, n: p % 2 == 0,
@@ -114,6 +147,13 @@ def _masks(column: Column) -> Iterator[tuple[str, list[np.ndarray]]]:
                 yield (
                     words.replace(":", ""),
                     [np.broadcast_to(choose(p, n), s) for p, n, s in zip(places, last, shapes, strict=True)],
+                )
+    if all(len(s) == 2 and s[1] == 2 for s in shapes):
+        for parity, rows in enumerate(("first", "second")):
+            for place, word in enumerate(("first", "second")):
+                yield (
+                    f"in the {word} column of every second row, from the {rows} on",
+                    [_cells(s, parity, place) for s in shapes],
                 )
     values = {label: [known[label] for known in column.known] for label in column.labels}
     values["the right value"] = list(column.right)
@@ -131,6 +171,12 @@ def _masks(column: Column) -> Iterator[tuple[str, list[np.ndarray]]]:
         }.items():
             yield words, [choose(a) for a in spread]
     return
+
+
+def _cells(shape: tuple[int, ...], parity: int, place: int) -> np.ndarray:
+    mask = np.zeros(shape, bool)
+    mask[parity::2, place] = True
+    return mask
 
 
 def _spread(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:

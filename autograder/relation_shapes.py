@@ -61,6 +61,12 @@ def another_shape(column: Column) -> Iterator[Diagnosis]:
             yield relation("Your {array} {has} the right numbers in another shape.", shape)
         if column.holds([attempt(np.reshape, r.T, a.shape) for a, r in zip(column.answers, column.right, strict=True)]):
             yield relation("Your {array} {has} the right numbers in another shape and order.", shape)
+    pairs = list(zip(column.answers, column.right, strict=True))
+    if all(isinstance(a, np.ndarray) and a.ndim == r.ndim > 0 for a, r in pairs):
+        if column.holds([r[: len(a)] for a, r in pairs]):
+            yield relation("Your {array} {is} the right one without its end.", shape)
+        if all(same(a[: len(r)], r, q) for (a, r), q in zip(pairs, column.questions, strict=True)):
+            yield relation("Your {array} {has} more entries after the right ones.", shape)
     for how, undo in UNDONE.items():
         undone = [attempt(undo, a) if isinstance(a, np.ndarray) else None for a in column.answers]
         if all(u is not None and same(u, r, q) for u, r, q in zip(undone, column.right, column.questions, strict=True)):

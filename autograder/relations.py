@@ -16,9 +16,9 @@ from autograder.answer_key import Key, Question
 from autograder.column import Column, attempt
 from autograder.formulas import formula
 from autograder.judge import Judgement, arrays_of
-from autograder.matching import same
+from autograder.matching import factors, same
 from autograder.named import AVERAGED, SIGN, ZERO, Diagnosis, relation, scaled
-from autograder.places import wrong_places
+from autograder.places import first_wrong, wrong_places
 from autograder.relation_shapes import another_shape, reduced, shape_of_another
 from autograder.tolerances import same_value
 
@@ -207,6 +207,42 @@ def joined(column: Column) -> Iterator[Diagnosis]:
                 )
 
 
+def multiple_of_a_product(column: Column) -> Iterator[Diagnosis]:
+    """A multiple of the right array times, or divided by, a known one: another multiple in each case."""
+    for label in column.labels:
+        for how in ("the right one times {}", "the right one divided by {}"):
+            pairs = zip(column.right, column.known, strict=True)
+            products = [attempt(OPERATIONS[how], right, known[label]) for right, known in pairs]
+            if None not in map(type, products) and factors(column.answers, products, column.questions):
+                yield relation(
+                    f"Your {{array}} {{is}} a multiple of {how.format(label)}.",
+                    f"Where does {label} enter your {{array}}, and how often should it?",
+                )
+
+
+def out_of_range(column: Column) -> Iterator[Diagnosis]:
+    """Values that the right array never has: negative, larger than 1, between whole numbers, or only whole ones."""
+    if column.backward:  # a gradient has no limits
+        return
+    answers = [np.asarray(a, float) for a in column.answers if isinstance(a, np.ndarray) and a.size]
+    if len(answers) < len(column.right) or not all(np.isfinite(a).all() for a in (*answers, *column.right)):
+        return
+    facts = {
+        "{is} negative in some entries; the right one never is": lambda a: bool((a < 0).any()),
+        "{is} larger than 1 in some entries; the right one never is": lambda a: bool((a > 1).any()),
+        "{has} fractions in it; the right one holds whole numbers only": lambda a: bool((a % 1 != 0).any()),
+    }
+    for words, test in facts.items():
+        if sum(map(test, answers)) >= 2 and not any(test(np.asarray(r, float)) for r in column.right):
+            yield relation(f"Your {{array}} {words}.", "Between which limits must {array} lie, by its formula?")
+    whole = [bool((a % 1 == 0).all()) for a in answers]
+    if all(whole) and all(bool((np.asarray(r, float) % 1 != 0).any()) for r in column.right if np.size(r) > 1):
+        yield relation(
+            "Your {array} {has} whole numbers only; the right one lies between them.",
+            "Which step rounds, compares or counts?",
+        )
+
+
 def signs(column: Column) -> Iterator[Diagnosis]:
     """Right but for some signs."""
     if any(not isinstance(a, np.ndarray) or a.dtype.kind not in "fiu" for a in column.answers):
@@ -239,6 +275,11 @@ def by_formula(column: Column) -> Iterator[Diagnosis]:
         yield relation(f"By its values, your {{array}} {{is}} {text}.", "Is that the formula which you meant to write?")
 
 
+def goes_wrong(column: Column) -> Iterator[Diagnosis]:
+    if text := first_wrong(column):
+        yield relation(f"Your {{array}} {{is}} {text}.", "What is done at that entry, and how is it done before?")
+
+
 def by_places(column: Column) -> Iterator[Diagnosis]:
     if text := wrong_places(column):
         yield relation(f"Your {{array}} {{is}} {text}.", "What sets these entries apart in your code?")
@@ -258,8 +299,11 @@ RELATIONS = (
     line_of_known,
     by_places,
     signs,
+    multiple_of_a_product,
     not_finite,
     shape_of_another,
+    goes_wrong,
+    out_of_range,
 )
 
 

@@ -341,6 +341,22 @@ def codes_swapped(op, left, right, inputs):
     return {"values": np.array(values), "local": np.array(local)}
 
 
+def always_adds(op, left, right, inputs):
+    values = list(inputs)
+    for a, b in zip(left, right, strict=True):
+        values.append(values[a] + values[b])
+    return {"values": np.array(values), "local": np.ones(2 * len(op))}
+
+
+def always_multiplies(op, left, right, inputs):
+    values = list(inputs)
+    local = []
+    for a, b in zip(left, right, strict=True):
+        local += [values[b], values[a]]
+        values.append(values[a] * values[b])
+    return {"values": np.array(values), "local": np.array(local)}
+
+
 def square_rule_on_each_edge(op, left, right, inputs):
     values = list(inputs)
     local = []
@@ -569,6 +585,20 @@ def forward_paths_counted(n_nodes, edges, local, tangent):
     return {"out": out}
 
 
+def forward_slopes_added(n_nodes, edges, local, tangent):
+    out = tangent.copy()
+    for (u, v), slope in zip(edges, local, strict=True):
+        out[v] += slope + out[u]
+    return {"out": out}
+
+
+def forward_slopes_alone(n_nodes, edges, local, tangent):
+    out = tangent.copy()
+    for (_, v), slope in zip(edges, local, strict=True):
+        out[v] += slope
+    return {"out": out}
+
+
 def reverse_last_edge_wins(n_nodes, edges, local, cotangent):
     out = cotangent.copy()
     for (u, v), slope in zip(edges[::-1], local[::-1], strict=True):
@@ -641,6 +671,20 @@ def reverse_paths_counted(n_nodes, edges, local, cotangent):
     out = cotangent.copy()
     for u, v in edges[::-1]:
         out[u] += out[v]
+    return {"out": out}
+
+
+def reverse_slopes_added(n_nodes, edges, local, cotangent):
+    out = cotangent.copy()
+    for (u, v), slope in zip(edges[::-1], local[::-1], strict=True):
+        out[u] += slope + out[v]
+    return {"out": out}
+
+
+def reverse_slopes_alone(n_nodes, edges, local, cotangent):
+    out = cotangent.copy()
+    for (u, _), slope in zip(edges[::-1], local[::-1], strict=True):
+        out[u] += slope
     return {"out": out}
 
 
@@ -729,6 +773,15 @@ def sweep_misconceptions(swap, order, **wrong):
             ),
             wrong=(wrong["paths_counted"],),
         ),
+        Misconception(
+            id="slopes-added",
+            sentence="Your out adds a local derivative at every edge where it belongs multiplied with what arrives.",
+            hints=(
+                "a moves b three times as fast, b moves c twice as fast. How fast does a move c?",
+                "What should an edge hand on when nothing arrives at its start?",
+            ),
+            wrong=(wrong["slopes_added"], wrong["slopes_alone"]),
+        ),
     )
 
 
@@ -765,6 +818,15 @@ EXERCISES = (
                     "Try the smallest graph: one operation with op = 0 on the inputs 3 and 4.",
                 ),
                 wrong=(codes_swapped,),
+            ),
+            Misconception(
+                id="one-operation-only",
+                sentence="Your {array} {is} what comes out when one operation does for all, whatever op says.",
+                hints=(
+                    "Which of your arguments is never asked?",
+                    "What is 3 * 4, and what is 3 + 4? Try a graph of one operation, then the other.",
+                ),
+                wrong=(always_adds, always_multiplies),
             ),
             Misconception(
                 id="square-counted-twice",
@@ -988,6 +1050,8 @@ EXERCISES = (
             sweep_order=forward_against_the_order,
             direction=forward_is_reverse,
             paths_counted=forward_paths_counted,
+            slopes_added=forward_slopes_added,
+            slopes_alone=forward_slopes_alone,
         ),
         cases=sweep_cases("the example, from b", "the derivative of every node with respect to b", 1, 0, "1.3"),
     ),
@@ -1009,6 +1073,8 @@ EXERCISES = (
             sweep_order=reverse_in_forward_order,
             direction=reverse_is_forward,
             paths_counted=reverse_paths_counted,
+            slopes_added=reverse_slopes_added,
+            slopes_alone=reverse_slopes_alone,
         ),
         cases=sweep_cases("the example, from e", "the derivative of e with respect to every node", 5, -1, "1.4"),
     ),

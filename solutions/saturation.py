@@ -223,6 +223,27 @@ def bias_left_out(x, w, b):
     return {"out": h}
 
 
+def sign_slip(x, w, b):
+    h = x
+    for i in range(len(w)):
+        h = 1 / (1 + np.exp(h @ w[i] + b[i]))
+    return {"out": h}
+
+
+def tanh_for_sigmoid(x, w, b):
+    h = x
+    for i in range(len(w)):
+        h = np.tanh(h @ w[i] + b[i])
+    return {"out": h}
+
+
+def bias_subtracted(x, w, b):
+    h = x
+    for i in range(len(w)):
+        h = 1 / (1 + np.exp(-(h @ w[i] - b[i])))
+    return {"out": h}
+
+
 def every_layer_reads_x(x, w, b):
     for i in range(len(w)):
         h = 1 / (1 + np.exp(-(x @ w[i] + b[i])))
@@ -458,6 +479,22 @@ def largest_entry(w):
     return {"bound": np.prod([np.max(np.abs(m)) / 4 for m in w])}
 
 
+def largest_column_sum(w):
+    return {"bound": np.prod([np.abs(m).sum(axis=0).max() / 4 for m in w])}
+
+
+def largest_row_sum(w):
+    return {"bound": np.prod([np.abs(m).sum(axis=1).max() / 4 for m in w])}
+
+
+def mean_over_layers(w):
+    return {"bound": np.mean([np.linalg.norm(m, 2) / 4 for m in w])}
+
+
+def largest_layer(w):
+    return {"bound": np.max([np.linalg.norm(m, 2) / 4 for m in w])}
+
+
 def largest_eigenvalue(w):
     return {"bound": np.prod([np.max(np.abs(np.linalg.eigvals(m))) / 4 for m in w])}
 
@@ -616,6 +653,33 @@ EXERCISES = (
                         "Read the formula of one layer again from the right end.",
                     ),
                     wrong=(bias_left_out,),
+                ),
+                Misconception(
+                    id="sigmoid-sign",
+                    sentence="Your out falls where a sigmoid rises: every layer is the sigmoid of the negated sum.",
+                    hints=(
+                        "What should a layer give for a large positive sum, and what does yours give?",
+                        "Look at the sign inside the exponential.",
+                    ),
+                    wrong=(sign_slip,),
+                ),
+                Misconception(
+                    id="another-activation",
+                    sentence="Your out has been through tanh in every layer where the sigmoid belongs.",
+                    hints=(
+                        "Between which two numbers must every entry of out lie?",
+                        "Which function does the formula name?",
+                    ),
+                    wrong=(tanh_for_sigmoid,),
+                ),
+                Misconception(
+                    id="bias-subtracted",
+                    sentence="Your out is what comes out when every bias is taken away where it should be added.",
+                    hints=(
+                        "Which sign does b have in the formula of one layer?",
+                        "A minus before a sum turns the sign of each of its terms.",
+                    ),
+                    wrong=(bias_subtracted,),
                 ),
                 Misconception(
                     id="layers-not-chained",
@@ -834,7 +898,7 @@ EXERCISES = (
                     "Two norms of a matrix are often confused; one adds up squares, the other looks for the largest "
                     "singular value.",
                 ),
-                wrong=(frobenius, largest_entry, largest_eigenvalue),
+                wrong=(frobenius, largest_entry, largest_eigenvalue, largest_column_sum, largest_row_sum),
             ),
             Misconception(
                 id="quarter-missing",
@@ -862,6 +926,15 @@ EXERCISES = (
                     "Factors that act one after another.",
                 ),
                 wrong=(norms_added,),
+            ),
+            Misconception(
+                id="layers-not-multiplied",
+                sentence="Your bound is that of one layer, the average one or the worst; the gradient passes them all.",
+                hints=(
+                    "Two layers, each of which halves a vector: what do both together do?",
+                    "Does your bound shrink when a layer that halves everything is added?",
+                ),
+                wrong=(mean_over_layers, largest_layer),
             ),
             Misconception(
                 id="norm-of-the-product",

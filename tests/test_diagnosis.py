@@ -9,14 +9,20 @@ import pytest
 from autograder.answer_key import full_key
 from autograder.assess import report_on
 from autograder.calls import Source
+from autograder.catalogue import load_catalogue
 from autograder.local import LocalSession
 from autograder.public_keys import read_keys
 from autograder.report import FunctionReport
+from benchmarks.diagnosis import mutant_sources
 from benchmarks.diagnosis_corpus import Sample, samples
+from benchmarks.diagnosis_inputs import DIFFERENT, SAME, compare, functions_of
+from benchmarks.diagnosis_mutants import mutants_of
+from demo.classroom import reference_source
 from tests.conftest import ROOT, SECRET, cells_of
 
 PUBLIC = read_keys(ROOT)
 WRONG = samples("wrong")
+RIGHT = samples("right")
 
 # A second name that the numbers do not exclude.
 ALSO_TRUE = {"in-place-damage": {"activation-twice"}}
@@ -68,6 +74,45 @@ def test_every_mistake_was_tried_in_three_hands():
             counted[key] = counted.get(key, 0) + 1
     assert min(counted.values()) >= 3
     assert len(counted) >= 45
+
+
+@pytest.mark.parametrize("sample", RIGHT, ids=lambda s: f"{s.file}-{s.style}")
+def test_a_right_answer_passes_in_every_hand(catalogue, sample: Sample):
+    """Loops, einsum, classes, closures, any cache: full points by the public checks, and no name."""
+    exercise = sample.exercise(catalogue)
+    for report in public_reports(sample.sources(exercise), exercise).values():
+        assert (report.status, report.score, report.diagnosis) == ("passed", report.max_score, ())
+
+
+def test_right_answers_were_tried():
+    assert len(RIGHT) >= 60
+    assert len({s.text for s in RIGHT}) == len(RIGHT)
+
+
+MUTANTS = [
+    (exercise.name, mutant)
+    for exercise in load_catalogue(ROOT / "solutions").exercises()
+    for mutant in mutants_of(exercise)[::31]
+]
+
+
+@pytest.mark.parametrize(("name", "mutant"), MUTANTS, ids=lambda v: getattr(v, "change", v))
+def test_a_mutant_does_not_pass(catalogue, name, mutant):
+    """What computes something else, by its values on many inputs, loses points in the public checks."""
+    exercise = catalogue.exercise_of(name)
+    functions = {f.name: f.reference for f in exercise.functions} | dict(functions_of(mutant.text))
+    if compare(exercise, functions, draws=40) == DIFFERENT:
+        reports = public_reports(mutant_sources(exercise, mutant), exercise).values()
+        assert any(r.score < r.max_score for r in reports)
+
+
+def test_equivalence_is_told_by_values():
+    """A comparison that may as well include 0 is equivalent for the sigmoid; a lost minus is not."""
+    exercise = load_catalogue(ROOT / "solutions").exercise_of("sigmoid_forward")
+    text = reference_source(exercise.forward)
+    right = {f.name: f.reference for f in exercise.functions}
+    assert compare(exercise, right | dict(functions_of(text.replace("x >= 0", "x > 0")))) == SAME
+    assert compare(exercise, right | dict(functions_of(text.replace("-np.abs(x)", "np.abs(x)")))) == DIFFERENT
 
 
 # Relations -----------------------------------------------------------------------------------------------------------
