@@ -49,7 +49,13 @@ _TABLE = (
     ),
     (
         "ValueError",
-        r"could not be broadcast together with (?:remapped )?shapes (\([\d, ]*\)) (\([\d, ]*\))",
+        r"remapped shapes|einstein sum|operand has (?:more|fewer) dimensions|subscript",
+        "einsum's letters must match the axes of its arrays: one letter an axis, the same letter for the same length.",
+    ),
+    ("ValueError", r"shape-mismatch for sum", "The axes over which a product adds up must be equally long."),
+    (
+        "ValueError",
+        r"could not be broadcast together with shapes (\([\d, ]*\)) (\([\d, ]*\))",
         "Entry by entry, shapes must agree counted from the last axis, or be 1 there; these are {1} and {2}.",
     ),
     (
@@ -62,11 +68,6 @@ _TABLE = (
         "ValueError",
         r"all the input array dimensions|must match exactly",
         "Arrays that are joined must agree along every axis but the one along which they are joined.",
-    ),
-    (
-        "ValueError",
-        r"einstein sum|operand has (?:more|fewer) dimensions|subscript",
-        "einsum's letters must match the axes of its arrays: one letter an axis, the same letter for the same length.",
     ),
     (
         "AxisError|ValueError",
@@ -147,7 +148,7 @@ _TABLE = (
     ),
     (
         "TypeError",
-        r"(\w+)\(\) (?:missing \d+ required positional|takes \d+ positional|takes from \d+|got an unexpected keyword)",
+        r"([\w<>]+)\(\) (?:missing \d+ required|takes \d+ positional|takes from \d+|got an unexpected keyword)",
         "{1} is called with other arguments than its def line lists.",
     ),
     (
@@ -250,7 +251,8 @@ def help_for(problem: Problem, setting: Setting) -> str:
         if types != "*" and problem.type not in types.split("|"):
             continue
         if match := re.search(pattern, problem.message):
-            groups = [_shapes_told(group or "", setting.sizes) for group in match.groups()]
+            lone = "size" in pattern  # other numbers are counts
+            groups = [_shapes_told(group or "", setting.sizes, lone) for group in match.groups()]
             return sentence.format("", *groups)
     return ""
 
@@ -287,11 +289,11 @@ def _call(problem: Problem, setting: Setting) -> str:
     return ""
 
 
-def _shapes_told(text: str, sizes: Mapping[str, int]) -> str:
+def _shapes_told(text: str, sizes: Mapping[str, int], lone: bool) -> str:
     """Shapes in a message with their symbols: "(3,15)" becomes "(M, D) = (3, 15)"; a lone size "3" becomes "3 (M)"."""
     if _SHAPE.fullmatch(text):
         return in_symbols([int(n) for n in re.findall(r"\d+", text)], sizes)
-    if text.isdigit():
+    if lone and text.isdigit():
         named = [symbol for symbol, size in sizes.items() if size == int(text)]
         return f"{text} ({named[0]})" if len(named) == 1 else text
     return text

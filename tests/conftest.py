@@ -29,6 +29,17 @@ SHORT = Limits(definitions=5.0, call=0.5, call_wall=3.0, total_wall=30.0)
 
 Cells = Mapping[str, str]
 
+# The command line as on a system that cannot fork and has none of Unix's own modules.
+NO_FORK = """
+import os, sys
+for name in ("fork", "register_at_fork"):
+    delattr(os, name)
+for name in ("fcntl", "resource", "pwd", "grp", "termios", "pty"):
+    sys.modules[name] = None
+from autograder.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
 
 # nbgrader starts `alembic` by name: where the environment is not activated, its folder is not on the path.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

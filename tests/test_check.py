@@ -43,6 +43,9 @@ def session(tmp_path_factory) -> dict[str, list]:
         "missing": 'check("tanh_forward")',
         "float": 'type(check("sigmoid_forward"))',
         "unknown": 'check("softmax_forward")',
+        "raises": "def affine_forward(x, w, b):\n    return helper(x, w) + b, x\n\n"
+        "def helper(x, w):\n    return x @ ww",
+        "raised": 'check("affine_forward")',
         "only in memory": "def tanh_forward(x):\n    return np.tanh(x), np.tanh(x)",
         "saved": "check_saved()",
     }
@@ -85,8 +88,21 @@ def test_the_report_is_html_without_a_script(session):
 
 def test_what_is_not_defined_is_missing(session):
     """A function that the notebook does not define yet earns 0.0 and says so."""
-    assert "tanh_forward is not defined" in text_of(session["missing"])
+    assert "tanh_forward is not defined in this notebook yet." in text_of(session["missing"])
+    assert "Has the cell that defines it been run" in text_of(session["missing"])
     assert text_of(session["missing"]).endswith("0.0")
+
+
+def test_an_exception_is_placed_as_the_notebook_numbers_its_cells(session):
+    """The student's own lines by cell and line, innermost last, and no frame of the checker's."""
+    text = text_of(session["raised"])
+    assert "cell In[" in text
+    assert "line 2, in affine_forward\n      return helper(x, w) + b, x\n" in text
+    assert "line 5, in helper\n      return x @ ww\n" in text
+    assert "NameError: name 'ww' is not defined" in text
+    assert "Nothing called ww exists here" in text
+    for ours in ("autograder", "calling", "ipykernel", "site-packages"):
+        assert ours not in text
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_known(session):

@@ -16,7 +16,7 @@ import pytest
 
 from autograder.cli import main
 from demo.classroom import reference_source
-from tests.conftest import ROOT
+from tests.conftest import NO_FORK, ROOT
 
 CS231N = """
 import numpy as np
@@ -331,17 +331,6 @@ def test_check_says_what_to_mend_before_what_is_not_begun(solved, capsys):
     assert out.endswith("9 of 12 points if the hidden checks agree.\n")
     assert "[#############-------] 4 of 6 functions" in out
     assert "\x1b" not in out
-
-
-NO_FORK = """
-import os, sys
-for name in ("fork", "register_at_fork"):
-    delattr(os, name)
-for name in ("fcntl", "resource", "pwd", "grp", "termios", "pty"):
-    sys.modules[name] = None
-from autograder.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
 
 
 def without_fork(*arguments) -> subprocess.CompletedProcess:

@@ -20,7 +20,7 @@ import pytest
 
 from autograder.watched_files import newest, snapshot
 from demo.classroom import reference_source
-from tests.conftest import ROOT
+from tests.conftest import NO_FORK, ROOT
 
 PATIENCE = 30  # seconds for anything to appear; nothing is timed here, a busy machine only has to get there
 ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -206,6 +206,24 @@ def test_in_a_pipe_it_is_plain(tmp_path, text):
         assert process.wait(timeout=PATIENCE) == 0
     assert "\x1b" not in "".join(lines)
     assert lines[0] == "Watching work.py, 02_layers\n"
+
+
+def test_where_no_process_can_be_forked(tmp_path, text):
+    """As on Windows: every save is checked in a new process of its own, and shown all the same."""
+    (tmp_path / "work.py").write_text(text)
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", NO_FORK, "watch", "work.py"]
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as process:
+        seen = []
+        for line in process.stdout:
+            seen.append(line)
+            if "6 of 6 functions" in line:
+                (tmp_path / "work.py").write_text(text.replace("axis=0", "axis=1"))
+            if "5 of 6 functions" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=PATIENCE) == 0
+    assert any("affine_backward: db has shape" in line for line in seen)
 
 
 def test_what_is_looked_at(tmp_path):
