@@ -15,12 +15,13 @@ from autograder import calls
 from autograder.answer_key import Key
 from autograder.calls import Definition, Session
 from autograder.diagnose import Diagnosis, Naming, diagnose
-from autograder.judge import RUNGS, Judgement, Verdict, judge
+from autograder.judge import judge
 from autograder.likeness import array_mark
 from autograder.observe import observe
 from autograder.picture import picture_of
 from autograder.report import BLOCKED, PARTIAL, PASSED, Finding, FunctionReport
 from autograder.stopped import undefined
+from autograder.verdict import RUNGS, Judgement, Verdict
 
 if TYPE_CHECKING:
     from autograder.submission import Submission

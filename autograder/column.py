@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from autograder.answer_key import Key, Question
-from autograder.judge import Judgement, Verdict
 from autograder.matching import same
+from autograder.verdict import Judgement, Verdict
 
 
 @dataclass(frozen=True)

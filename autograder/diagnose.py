@@ -16,7 +16,7 @@ from autograder import calls
 from autograder.answer_key import Key, Raises
 from autograder.column import Column, column_of
 from autograder.explain import answers_of, explain, known_mistakes
-from autograder.judge import Judgement, arrays_of
+from autograder.judge import arrays_of
 from autograder.matching import same
 from autograder.named import (
     GRADIENT_ORDER,
@@ -28,6 +28,7 @@ from autograder.named import (
     Naming,
     merged,
 )
+from autograder.verdict import Judgement
 
 __all__ = ["Diagnosis", "Naming", "diagnose"]
 

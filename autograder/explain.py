@@ -16,7 +16,6 @@ from autograder import calls
 from autograder.answer_key import Key, KeyFunction, Mistake, Question, Raises
 from autograder.column import Column, column_of
 from autograder.exercise import Plus
-from autograder.judge import Judgement, Verdict
 from autograder.matching import close, factors, same
 from autograder.named import AVERAGED, NOT_RECOGNISED, OUTLIVED, SIGN, TRANSPOSED, UPSTREAM, Diagnosis, relation
 from autograder.relations import (
@@ -27,6 +26,7 @@ from autograder.relations import (
     is_sign,
     relation_of,
 )
+from autograder.verdict import Judgement, Verdict
 
 
 def explain(key: Key, judgement: Judgement, name: str) -> Iterator[Diagnosis]:

@@ -17,83 +17,15 @@ import numpy as np
 from autograder import calls, tolerances
 from autograder.answer_key import Key, KeyFunction, Question
 from autograder.calls import Opaque, Reply
-from autograder.discretion import exception_name, kind_name, warning
+from autograder.discretion import exception_name, kind_name
 from autograder.exception_help import Setting
 from autograder.exercise import describe_array
-from autograder.gradients import VJPCheck
 from autograder.observe import Observation
-from autograder.report import BLOCKED, FAILED, PASSED, Entry
+from autograder.remarks import on_accuracy, on_the_way, undecided
+from autograder.report import BLOCKED, FAILED, Entry
 from autograder.shapes import as_expected, in_symbols, sizes_of
-from autograder.stopped import Stop, stopped
-
-# The rungs, in order; a verdict tells the one it fell from.
-RUNGS = ("returned", "structure", "shape", "dtype", "values", "numerical gradient", "linear in dout", "same twice")
-
-# An array earns 85 % of its share for being right in every ordinary case, the rest for extreme inputs.
-BASE_TIER = 0.85
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether one array is right on one question.
-
-    rung: the rung of the ladder it fell from, "" where it passed.
-    yours, expected: the two arrays, where there are two to compare; wrong: True where an entry differs.
-    numerical: the numerical gradient of the student's own forward, where it was measured.
-    entry: the first entry that differs; stop: for a call that gave no value, what stopped it.
-    """
-
-    question: Question
-    array: str
-    ok: bool
-    kind: str = PASSED
-    rung: str = ""
-    headline: str = ""
-    evidence: str = ""
-    yours: Any = None
-    expected: Any = None
-    wrong: np.ndarray | None = None
-    numerical: np.ndarray | None = None
-    entry: Entry | None = None
-    stop: Stop | None = None
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """All verdicts on one function, a row for each question and in it one for each array, and remarks.
-
-    replies: for each question what the function gave; again: what it gave to the same call a second time; doubled: for
-        a backward, what it gave for 2·dout.
-    checks: for a backward, for each question its comparison with the numerical gradient of the student's own forward.
-    """
-
-    function: KeyFunction
-    rows: tuple[tuple[Verdict, ...], ...]
-    replies: tuple[Reply, ...]
-    remarks: tuple[str, ...]
-    again: tuple[Reply, ...] = ()
-    doubled: tuple[Reply | None, ...] = ()
-    checks: tuple[VJPCheck | None, ...] = ()
-
-    def verdicts(self, array: str, *, extreme: bool | None = None) -> list[Verdict]:
-        """The verdicts on one array, in the order of the questions; all, ordinary ones or extreme ones."""
-        column = self.function.returns.index(array)
-        return [row[column] for row in self.rows if extreme is None or row[column].question.extreme == extreme]
-
-    def earned(self, array: str) -> float:
-        """The share of the array's points by tiers: the base only if every ordinary case is right, then the rest."""
-        ordinary = [v.ok for v in self.verdicts(array, extreme=False)]
-        extreme = [v.ok for v in self.verdicts(array, extreme=True)]
-        if not ordinary or not all(ordinary):
-            return 0.0
-        if not extreme or all(extreme):
-            return 1.0
-        return BASE_TIER
-
-    @property
-    def share(self) -> float:
-        """What the function earns of its points, 0 to 1: the mean over its arrays."""
-        return sum(self.earned(array) for array in self.function.returns) / len(self.function.returns)
+from autograder.stopped import stopped
+from autograder.verdict import Judgement, Verdict
 
 
 def judge(key: Key, observations: Sequence[Observation]) -> tuple[Judgement, ...]:
@@ -112,14 +44,16 @@ def _judge(key: Key, index: int, observations: Sequence[Observation], forward_ri
         rungs = _Rungs(key, function, seen, seen.first[index], seen.second[index], backward)
         rows.append(tuple(rungs.verdicts(forward_right[i] if backward else False)))
         before = seen.first[0].warnings if backward else ()
-        remarks.extend(_remarks(function, seen, seen.first[index], rows[-1], before))
+        remarks.extend(on_the_way(function, seen, seen.first[index], rows[-1], before))
         if backward and not forward_right[i] and not seen.question.extreme and all(v.ok for v in rows[-1]):
             remarks.append(
                 f"{function.name} is right as the textbook has it, but your {key.forward.name} is not; "
                 "together they do not make a layer yet."
             )
+        if backward and forward_right[i] and all(v.ok for v in rows[-1]):
+            remarks.extend(undecided(key, function, seen))
     if all(v.ok for row in rows for v in row):
-        remarks.extend(_on_accuracy(key, function, observations, rows))
+        remarks.extend(on_accuracy(key, function, observations, rows))
     return Judgement(
         function=function,
         rows=tuple(rows),
@@ -343,43 +277,3 @@ def tell_apart(a: Any, b: Any) -> tuple[str, str]:
         if texts[0] != texts[1]:
             break
     return texts
-
-
-def _remarks(
-    function: KeyFunction, seen: Observation, reply: Reply, row: Sequence[Verdict], before: Sequence[str]
-) -> list[str]:
-    """What is worth telling although it costs nothing; `before` are warnings that the forward has already given."""
-    if reply.status != calls.RETURNED:
-        return []
-    remarks = []
-    for name in reply.mutated:
-        shown = function.args[int(name)] if name.isdigit() and int(name) < len(function.args) else name
-        remarks.append(f"{function.name} writes into {shown}, which belongs to its caller.")
-    for text in (w for w in reply.warnings if w not in before):
-        remarks.append(f"{function.name} warns: {warning(text) if seen.question.hidden else text}")
-    for verdict in row:
-        if not verdict.ok or not isinstance(verdict.yours, np.ndarray):
-            continue
-        if seen.question.single and verdict.yours.dtype == np.float64:
-            remarks.append(f"{function.name}: {verdict.array} is float64 although the inputs are float32.")
-    return remarks
-
-
-def _on_accuracy(key: Key, function: KeyFunction, observations: Sequence[Observation], rows: Sequence) -> list[str]:
-    """Of right arrays those that have fewer good digits where they are small; of a wrong one that is no matter."""
-    if not key.elementwise:
-        return []
-    return [
-        f"{function.name}: where {verdict.array} is tiny, near 0 or in the tails, it has fewer correct digits than "
-        "float64 could hold. That costs nothing here."
-        for seen, row in zip(observations, rows, strict=True)
-        for verdict in row
-        if _inaccurate(seen.question, verdict, 1.0 if function is key.forward else seen.question.dout)
-    ]
-
-
-def _inaccurate(question: Question, verdict: Verdict, unit: Any) -> bool:
-    """Right in absolute terms, but with fewer than nine digits somewhere."""
-    if question.single or question.extreme:
-        return False
-    return bool(tolerances.relatively_inaccurate(verdict.yours, verdict.expected, unit=np.abs(unit)).any())

@@ -15,12 +15,13 @@ from autograder import calls
 from autograder.answer_key import Key, Question
 from autograder.column import Column, attempt
 from autograder.formulas import formula
-from autograder.judge import Judgement, arrays_of
+from autograder.judge import arrays_of
 from autograder.matching import factors, same
 from autograder.named import AVERAGED, SIGN, ZERO, Diagnosis, relation, scaled
 from autograder.places import first_wrong, wrong_places
 from autograder.relation_shapes import another_shape, reduced, shape_of_another
 from autograder.tolerances import same_value
+from autograder.verdict import Judgement
 
 
 def relation_of(column: Column) -> Diagnosis | None:

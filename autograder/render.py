@@ -62,8 +62,6 @@ def parts_of(finding: Finding, audience: Audience, hints: int, idea: bool) -> It
     if finding.hidden and audience == "student":
         similar = f" Try a similar one: {finding.similar}" if finding.similar else ""
         yield "hidden", f'hidden case "{finding.case}": {finding.reason}.{similar}'
-        if finding.trace:
-            yield "trace", (_inert_lines(finding), "")
     else:
         if finding.case and finding.kind != BLOCKED:
             yield "case", (finding.case, finding.reason)

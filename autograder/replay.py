@@ -24,7 +24,7 @@ from autograder.class_run import protection
 from autograder.errors import BadInput
 from autograder.exercise import Exercise
 from autograder.grading import Grader
-from autograder.judge import Judgement, Verdict, describe_value, judge
+from autograder.judge import describe_value, judge
 from autograder.observe import observe
 from autograder.render import inert, points_text
 from autograder.render_text import to_text
@@ -32,6 +32,7 @@ from autograder.report import Finding, FunctionReport
 from autograder.results import FILE, read_head, read_submissions
 from autograder.secret import course_secret, fingerprint, seed_for
 from autograder.submission import Submission, read_submission
+from autograder.verdict import Judgement, Verdict
 
 LARGE = 200  # entries; a larger array is shown by its corners and its checksum
 LONG = 4000  # characters of one array

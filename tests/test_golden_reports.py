@@ -49,6 +49,15 @@ def reports(catalogue, box, exercise, answers, name, *keys) -> Iterator[Function
             yield next(r for r in report_on(key, session, as_submission(sources)) if r.name == name)
 
 
+def broken(catalogue, box) -> FunctionReport:
+    """The report where the grader itself fails: its session is gone when the questions come."""
+    sources = cells_of(catalogue, {})
+    exercise = catalogue.exercise_of("tanh_forward")
+    with box.open(sources, [f.name for f in exercise.functions]) as session:
+        session.close()
+        return report_on(read_keys()["tanh"], session)[0]
+
+
 def section(title: str, text: str) -> str:
     return f"{'=' * 80}\n{title}\n{'=' * 80}\n{text}\n"
 
@@ -85,6 +94,7 @@ def test_every_status(catalogue, box, request):
         text += f"\n\nfeedback:\n\n{to_text(graded)}"
         sections.append(section(title, text))
         assert to_html(public, public=True)
+    sections.append(section("grader_error", to_text(broken(catalogue, box))))
     compare("statuses.txt", "\n".join(sections), request.config.getoption("--update"))
     expected = {"passed", "partial", "failed", "blocked", calls.MISSING, calls.RAISED, calls.TIMEOUT, calls.CRASHED}
     assert met >= expected | {calls.FORBIDDEN, calls.PROTOCOL}
