@@ -6,16 +6,14 @@ none of these: what was asked, in words, and what went wrong.
 
 from __future__ import annotations
 
-import builtins
 import difflib
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from autograder import calls
 from autograder.answer_key import Key, Question, full_key
 from autograder.assess import reports_of
 from autograder.cache import grader_identity
@@ -217,7 +215,7 @@ def _value(name: str, value: object) -> Iterator[str]:
 def _redacted(reports: Iterator[FunctionReport]) -> Iterator[str]:
     for report in reports:
         yield ""
-        yield to_text(redacted(report), audience="student")
+        yield to_text(report, audience="student")
         failed: dict[str, list[Finding]] = {}
         for finding in report.findings:
             if finding.hidden and finding.case and not finding.passed:
@@ -230,20 +228,3 @@ def _redacted(reports: Iterator[FunctionReport]) -> Iterator[str]:
     yield ""
     yield "The numbers of hidden cases stay hidden; each is drawn for you alone. What is said of them above is all that"
     yield "was asked: a similar input shows the same."
-
-
-def redacted(report: FunctionReport) -> FunctionReport:
-    """The report without anything that a submission could have made of hidden inputs: its own words among them."""
-    own = tuple(r for r in report.remarks if " warns: " not in r)
-    return replace(report, findings=tuple(_without_own_words(report.name, f) for f in report.findings), remarks=own)
-
-
-def _without_own_words(name: str, finding: Finding) -> Finding:
-    if not finding.hidden:
-        return finding
-    kind = finding.raised.partition(":")[0]
-    built_in = isinstance(getattr(builtins, kind, None), type)
-    headline = finding.headline
-    if finding.kind == calls.RAISED and not built_in:
-        headline = f"{name} raised an exception."
-    return replace(finding, headline=headline, evidence="", raised="", entry=None, picture=None, help="")

@@ -111,7 +111,7 @@ def numbers(solutions, student) -> list[str]:
         if not question.extreme:  # a grid scaled: its ends are known to everybody
             arrays += [question.args[0], question.dout, *(e for es in question.expected.values() for e in es)]
     values = np.unique(np.abs(np.concatenate([np.ravel(np.asarray(a, float)) for a in arrays])))
-    return [f"{value:.17g}"[:6] for value in values if 0.01 < value < 1000]
+    return [f"{value:.17g}"[:8] for value in values if 0.01 < value < 1000]
 
 
 def test_what_is_handed_out_holds_no_number(replay, solutions):
