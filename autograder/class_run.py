@@ -19,6 +19,7 @@ from autograder.cache import Cache, address, check_kept, grader_identity
 from autograder.catalogue import Catalogue, load_catalogue
 from autograder.changes import before, changed_rows, tell_changes
 from autograder.class_report import write_page
+from autograder.cluster import grade_on_cluster
 from autograder.errors import BadInput
 from autograder.pieces import Graded, graded, outline, shares_trouble, whole
 from autograder.progress import progress
@@ -42,6 +43,7 @@ class ClassRun:
     jobs: int = 1
     confine: str = "full"
     fresh: bool = False
+    cluster: str | None = None
 
 
 class Stopped(KeyboardInterrupt):
@@ -105,7 +107,11 @@ class _Class:
         try:
             with progress(len(entries), before=len(entries) - len(jobs)) as advance:
                 course = Course(self.run.solutions, self.assignment, self.run.confine)
-                for number, result in grade_each(jobs, course, workers=self.run.jobs, finish=graded):
+                if self.run.cluster is None:
+                    results = grade_each(jobs, course, workers=self.run.jobs, finish=graded)
+                else:
+                    results = grade_on_cluster(jobs, self.catalogue, course, self.run.cluster)
+                for number, result in results:
                     self._keep(jobs[number], result)
                     done += 1
                     advance()

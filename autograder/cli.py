@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     _format_option(grade)
     grade.add_argument("--gradebook", type=Path, metavar="FILE", help="for --format canvas: what Canvas exported")
     grade.add_argument("--column", metavar="TITLE", help="for --format canvas: the assignment's title there")
+    grade.add_argument("--cluster", metavar="ADDRESS", help="grade on the Dask cluster at tcp://HOST:PORT instead")
     grade.add_argument("--fresh", action="store_true", help="grade all again, also what is known from an earlier run")
     grade.add_argument("--fail-under", type=float, metavar="P", help="exit 1 if a submission has less than P percent")
     _weak_sandbox_option(grade)
@@ -318,6 +319,7 @@ def _grade(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         confine="none" if arguments.accept_weak_sandbox else "full",
         fresh=arguments.fresh,
+        cluster=arguments.cluster,
     )
     try:
         reports = grade_class(run, tell=asked.told(sys.stdout.write))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from autograder.cache import FILE
-from autograder.cli import main
+from autograder.cli import _parser, main
 from autograder.sandbox.doctor import examine
 from tests.conftest import ROOT
 from tests.course import SOFTPLUS, A, repository_of
@@ -436,3 +438,13 @@ def test_results_laid_out_by_another_tool(submitted, solutions, tmp_path):
         (out / "results.json").write_text(text)
         grade(submitted, out, solutions)
         assert judged(out) == {s["student"]: (s["score"], s["exercises"], s["digest"]) for s in data["submissions"]}
+
+
+def test_the_commands_of_the_page_on_scale():
+    """Every command that docs/scale.md shows is one that the command line takes."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs" / "scale.md").read_text(), flags=re.MULTILINE | re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines() if line.startswith("autograder ")]
+    assert len(commands) >= 6
+    for line in commands:
+        arguments = shlex.split(line.partition(">>")[0])[1:]
+        assert callable(_parser().parse_args(arguments).run), line
