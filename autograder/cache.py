@@ -36,6 +36,7 @@ BATCH = 200  # entries between two calls of fsync
 BATCH_SECONDS = 5.0
 STALE = 4  # a file this many times larger than what of it is of use is written anew
 SMALL = 1 << 20
+READ_AHEAD = 1 << 18
 
 
 @functools.cache
@@ -81,6 +82,8 @@ class Cache:
     def _open(self) -> None:
         self.file = open(self.path, "a+b", buffering=0)  # noqa: SIM115
         self._lock()
+        # A reader of its own, since what one run wrote is read in much the same order.
+        self.reader = open(self.path, "rb", buffering=READ_AHEAD)  # noqa: SIM115
         self.end = self._scan()
         self.unsaved, self.saved_at = 0, time.monotonic()
 
@@ -90,6 +93,10 @@ class Cache:
     def __exit__(self, *exc) -> None:
         with contextlib.suppress(OSError):
             self.save()
+        self._close()
+
+    def _close(self) -> None:
+        self.reader.close()
         self.file.close()
 
     def __contains__(self, place: str) -> bool:
@@ -100,8 +107,8 @@ class Cache:
         if place not in self.places:
             return None
         start, length = self.places[place]
-        self.file.seek(start)
-        return _payload(self.file.read(length).partition(b" ")[2])
+        self.reader.seek(start)
+        return _payload(self.reader.read(length).partition(b" ")[2])
 
     def put(self, entries: Mapping[str, str]) -> None:
         """Keeps what was found, JSON texts in ASCII by their address.
@@ -142,15 +149,15 @@ class Cache:
                 file.write(_head_line(self.head))
                 for place in used & set(self.places):
                     start, length = self.places[place]
-                    self.file.seek(start)
-                    file.write(self.file.read(length))
+                    self.reader.seek(start)
+                    file.write(self.reader.read(length))
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(fresh, self.path)
         except OSError:  # it was a service only
             fresh.unlink(missing_ok=True)
             return
-        self.file.close()
+        self._close()
         self.places.clear()
         self._open()
 

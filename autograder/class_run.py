@@ -17,8 +17,8 @@ from pathlib import Path
 from autograder.batch import Course, Job, grade_each, seeds_for
 from autograder.cache import Cache, address, check_kept, grader_identity
 from autograder.catalogue import Catalogue, load_catalogue
-from autograder.changes import before, changed_rows, tell_changes
-from autograder.class_report import write_page
+from autograder.changes import after, before, changed_rows, tell_changes
+from autograder.class_report import PAGE, write_page
 from autograder.cluster import grade_on_cluster
 from autograder.errors import BadInput
 from autograder.pieces import Graded, graded, outline, shares_trouble, whole
@@ -85,7 +85,8 @@ def grade_class(run: ClassRun, *, tell: Callable[[str], None]) -> list[Submissio
         raise
     tell(class_table(reports))
     tell(f"{class_.told(len(reports))} in {time.perf_counter() - start:.1f} s: {run.out / FILE}")
-    if len(reports) > 1 and importlib.util.find_spec("matplotlib"):
+    same = earlier == after(reports, catalogue.digests(assignment)) and (run.out / PAGE).exists()
+    if len(reports) > 1 and not same and importlib.util.find_spec("matplotlib"):
         tell(f"The class at a glance: {write_page(run.out)}")
     return reports
 
@@ -163,11 +164,11 @@ class _Class:
         self.digests[student] = digest
         places = self._places(student)
         missing = {e for e, place in places.items() if self.run.fresh or not digest or place not in self.cache}
-        known = [piece for e in places if e not in missing and (piece := self.cache.get(places[e])) is not None]
-        if not missing and len(known) == len(places):
+        if not missing:
             return None
-        together = len(known) + len(missing) < len(places) or shares_trouble(known)
-        only = None if together or not known else frozenset(missing)
+        known = [self.cache.get(place) for e, place in places.items() if e not in missing]
+        together = not known or None in known or shares_trouble(known)
+        only = None if together else frozenset(missing)
         return Job(student, path, seeds_for(list(self.exercises), self.secret, student), digest, only)
 
     def _keep(self, job: Job, result: Graded) -> None:

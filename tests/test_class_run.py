@@ -107,6 +107,9 @@ def test_nothing_is_graded_twice(submitted, solutions, tmp_path, capsys):
     assert "3 submissions, 0 of them graded anew" in capsys.readouterr().out
     assert graded(out) == first
     assert len(kept(out)) == 6
+    page = (out / "report.html").stat()
+    grade(submitted, out, solutions)
+    assert (out / "report.html").stat().st_mtime_ns == page.st_mtime_ns  # it says all there is to say
 
 
 def test_the_same_bytes_have_each_their_own_hidden_inputs(submitted, solutions, tmp_path):
