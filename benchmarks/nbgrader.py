@@ -1,9 +1,11 @@
 """Our `nbgrader autograde` against stock nbgrader's, on the same notebooks in the same run, by turns.
 
     python -m benchmarks.nbgrader [--submissions 50] [--rounds 3]
+    python -m benchmarks.nbgrader --flat 500
 
 Stock nbgrader executes each notebook in a kernel; its copy of the notebooks asserts public values in the test cells.
 Both run with one process; ours also with one a core. Printed: seconds and peak memory, medians, and the ratios.
+With --flat, one batch of ours in one process: its memory at each tenth of the way, and how many were graded.
 """
 
 from __future__ import annotations
@@ -35,7 +37,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--submissions", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--flat", type=int, default=0, metavar="N", help="one batch of N submissions, for its memory")
     arguments = parser.parse_args()
+    if arguments.flat:
+        flat(arguments.flat)
+        return
     with tempfile.TemporaryDirectory() as folder:
         ours, stock = make(Path(folder), arguments.submissions)
         ways = {
@@ -46,7 +52,8 @@ def main() -> None:
         results = {name: [] for name in ways}
         for _ in range(arguments.rounds):
             for name, (course, options) in ways.items():
-                results[name].append(autograde(course, options))
+                seconds, memory = autograde(course, options)
+                results[name].append((seconds, max(memory)))
                 print(f"  {name}: {results[name][-1][0]:.1f} s", flush=True)
         table(results, arguments)
 
@@ -87,24 +94,37 @@ def nbgrader(course: Path, *arguments: str) -> None:
     subprocess.run(command, cwd=course, env=environment, check=True, capture_output=True)
 
 
-def autograde(course: Path, options: tuple[str, ...]) -> tuple[float, float]:
-    """(seconds, peak megabytes of all its processes together) of one forced run; every submission must have a page."""
+def flat(count: int) -> None:
+    """Memory over one long batch in one process: what is kept of a submission would show as a slope."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours, _ = make(Path(folder), count)
+        seconds, memory = autograde(ours, ("--SubmissionExporter.workers=1",))
+    tenths = [statistics.median(memory[i * len(memory) // 10 : (i + 1) * len(memory) // 10]) for i in range(10)]
+    print(f"{count} submissions in one batch: {seconds:.0f} s, all graded, at most {max(memory):.0f} MB")
+    print("median MB in each tenth of the time: " + " ".join(f"{megabytes:.0f}" for megabytes in tenths))
+
+
+def autograde(course: Path, options: tuple[str, ...]) -> tuple[float, list[float]]:
+    """Seconds of one forced run, and the megabytes of all its processes together, over it.
+
+    Every submission must have a page.
+    """
     environment = os.environ | {"AUTOGRADER_SECRET": "00" * 32, "MPLBACKEND": "Agg"}
     command = [sys.executable, "-m", "nbgrader", "autograde", A, "--force", *options]
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=course, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    peak = 0.0
+    memory = []
     os.set_blocking(process.stderr.fileno(), False)
     while process.poll() is None:
         process.stderr.read()
-        peak = max(peak, memory_of(process.pid))
+        memory.append(memory_of(process.pid))
         time.sleep(0.05)
     seconds = time.perf_counter() - start
     pages = len(list((course / "autograded").glob(f"*/{A}/{A}.ipynb")))
     submissions = len(list((course / "submitted").iterdir()))
     if process.returncode or pages != submissions:
         sys.exit(f"{course.name}: exit {process.returncode}, {pages} of {submissions} graded")
-    return seconds, peak
+    return seconds, memory
 
 
 def memory_of(pid: int) -> float:

@@ -146,7 +146,9 @@ def test_a_plot_reaches_the_page(course):
     notebook = page_of(course, "plots")
     (figure,) = outputs_of(notebook, "plt.plot")
     assert set(figure.data) == {"image/png", "text/plain"}
-    assert base64.b64decode(figure.data["image/png"]).startswith(SIGNATURE)
+    picture = base64.b64decode(figure.data["image/png"])
+    assert picture.startswith(SIGNATURE)
+    assert 100 < figure.metadata["image/png"]["width"] == int.from_bytes(picture[16:20], "big") <= 800
     report, points = outputs_of(notebook, 'check("softplus_forward")')
     assert "softplus_forward: passed" in report.data["text/plain"]
     assert points.data["text/plain"] == "2.0"

@@ -23,6 +23,7 @@ from autograder.sandbox.cells_wire import ERROR, STDERR, STDOUT
 from autograder.submission import BrokenSubmission, read_file
 
 MAX_FILES, MAX_BYTES, MAX_DEPTH = 200, 32 << 20, 4  # of what is copied beside the notebook
+PAGE = 800  # pixels: the width of a feedback page's column
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)", re.DOTALL)
 OVERWRITTEN = re.compile(r"[^\n\r]*\r(?=[^\n])")  # a line that a progress bar wrote and wrote over
 
@@ -71,6 +72,8 @@ def _output(shown: Shown) -> NotebookNode:
             data["text/plain"] = "(a picture that cannot be shown)"
         else:
             data["image/png"] = base64.b64encode(picture).decode()
+            width = min(int.from_bytes(picture[16:20], "big"), PAGE)  # PNG: in the header, which comes first
+            return new_output("display_data", data=data, metadata={"image/png": {"width": width}})
     return new_output("display_data", data=data)
 
 

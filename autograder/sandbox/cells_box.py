@@ -92,12 +92,15 @@ class NotebookBox(Sandbox):
             SandboxError: the sandbox itself failed.
         """
         deadline = time.monotonic() + self.limits.total_wall
+        shown: list[list[Shown]] = [[] for _ in cells]
         stopped: dict[int, list[Shown]] = {}
         for _ in range(MAX_RUNS):
-            shown, at = self._run_once(cells, stopped, deadline)
-            if at is None:
+            latest, at = self._run_once(cells, stopped, deadline)
+            reached = len(cells) if at is None else at + 1
+            shown[:reached] = latest[:reached]  # what an earlier run showed beyond that stays
+            if at is None or time.monotonic() >= deadline:
                 break
-            stopped[at] = shown[at]
+            stopped[at] = latest[at]
         return shown
 
     def _run_once(

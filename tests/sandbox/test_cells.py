@@ -86,7 +86,7 @@ ATTACKS = {
     "*list the repository": "import os; os.listdir('@ROOT@')",
     "*list the root": "import os; os.listdir('/')",
     "*read by way of a package's folder": "import json; open(json.__path__[0] + 9 * '/..' + '/etc/passwd').read()",
-    "*read itself by /proc": "open('/proc/self/environ', 'rb').read()",
+    "*read itself by /proc": "open('/proc/self/status', 'rb').read()",
     "*read the parent by /proc": "import os; open(f'/proc/{os.getppid()}/cmdline', 'rb').read()",
     "*open without reading": "import os; os.close(os.open('/etc/passwd', os.O_PATH))",
     "*follow a link of its own": "open('link').read()",
@@ -206,6 +206,15 @@ def test_a_cell_that_never_ends_is_stopped():
     assert "stopped after 1 s of CPU time" in loop[-1].text
     assert "stopped after 1 s of waiting" in asleep[-1].text
     assert [s.text for s in after] == ["after\n"]
+
+
+def test_a_notebook_that_runs_out_of_time_keeps_what_it_showed():
+    """The cell at which the time was up says so; those before it are shown, those after it show nothing."""
+    with NotebookBox(Limits(call=60.0, total_wall=5.0)) as box:
+        before, loop, after = box.run(["print('before')", "while True: pass", "print('after')"])
+    assert [s.text for s in before] == ["before\n"]
+    assert "the time for the whole submission is used up" in loop[-1].text
+    assert after == []
 
 
 def test_a_flood_is_cut(box):
