@@ -99,8 +99,11 @@ def judged_mutants(bench: Bench, exercise: Exercise, step: int) -> MutantCount:
             else:
                 count.lines.append(f"survives ({key}): {mutant.function}: {mutant.kind}: {mutant.change}")
                 continue
+            said = what_is_said(reports)
+            if raises or said == "exception":
+                count.said[key, "raising"] += 1
+                count.said[key, "line shown"] += shows_a_line(reports)
             if not raises:
-                said = what_is_said(reports)
                 count.said[key, said] += 1
                 if said == "nothing" and key == "full":
                     count.lines.append(f"not recognised: {mutant.function}: {mutant.kind}: {mutant.change}")
@@ -112,6 +115,11 @@ def mutant_sources(exercise: Exercise, mutant: Mutant) -> list[Source]:
     return [Source("cell 1", "import numpy as np")] + [
         Source(f"cell {i}", text, answers=(name,)) for i, (name, text) in enumerate(texts, 2)
     ]
+
+
+def shows_a_line(reports: Sequence[FunctionReport]) -> bool:
+    """Whether a report shows the exception and the student's line that it came from."""
+    return any(f.raised and f.trace for r in reports for f in r.findings if not f.passed)
 
 
 def what_is_said(reports: Sequence[FunctionReport]) -> str:
@@ -186,13 +194,8 @@ def rows(mutants: MutantCount, alone: SampleCount, pairs: SampleCount, right: Sa
         *(share(said[k]["structure"], arrays[k]) for k in both),
     )
     yield ("· “not recognised”", *(share(said[k]["nothing"], arrays[k]) for k in both))
-    yield (
-        "mutants that raise: their own line is shown",
-        *(
-            share(said[k]["exception"] + mutants.always_raise, said[k]["exception"] + mutants.always_raise)
-            for k in both
-        ),
-    )
+    raising = {k: (mutants.said[k, "line shown"], mutants.said[k, "raising"]) for k in both}
+    yield ("mutants that raise: the exception and its line are shown", *(share(*raising[k]) for k in both))
     yield ("students' mistakes named", *(share(alone.right[k], alone.tried) for k in both))
     yield ("two mistakes at once, both named", *(share(pairs.right[k], pairs.tried) for k in both))
     yield (

@@ -386,6 +386,17 @@ def norms_one_too_few(dout, x, w, b):
     return {"norms": norms}
 
 
+def norms_without_the_input(dout, x, w, b):
+    hs = [x]
+    for i in range(len(w)):
+        hs.append(1 / (1 + np.exp(-(hs[-1] @ w[i] + b[i]))))
+    g, norms = dout, np.zeros(len(w))
+    for i in reversed(range(len(w))):
+        norms[i] = np.linalg.norm(g)
+        g = (g * hs[i + 1] * (1 - hs[i + 1])) @ w[i].T
+    return {"norms": norms}
+
+
 def norms_at_the_outputs(dout, x, w, b):
     hs = [x]
     for i in range(len(w)):
@@ -775,7 +786,12 @@ EXERCISES = (
                         "A stack of L layers has L + 1 places between layers. Which norm belongs above the last one?",
                         "norms[l] is to be measured when the gradient has come all the way through layer l.",
                     ),
-                    wrong=(norms_before_the_weights, norms_one_too_few, norms_at_the_outputs),
+                    wrong=(
+                        norms_before_the_weights,
+                        norms_one_too_few,
+                        norms_without_the_input,
+                        norms_at_the_outputs,
+                    ),
                 ),
                 Misconception(
                     id="another-norm",
