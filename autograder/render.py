@@ -79,7 +79,7 @@ def parts_of(finding: Finding, audience: Audience, hints: int, idea: bool) -> It
         return
     if finding.idea:
         yield "idea", inert(finding.idea)
-    for hint in [h for h in (finding.hint, *finding.more_hints) if h][:hints]:
+    for hint in [h for h in (finding.hint, *finding.more_hints) if h][: max(hints, 0)]:
         yield "hint", inert(hint)
 
 

@@ -170,7 +170,13 @@ def _target(path: Path, seen: Snapshot | None, is_repository: Callable[[Path], b
     """What to check: the path, or of a whole repository the assignment that was saved last."""
     if not seen or not path.is_dir() or not is_repository(path):
         return path
-    return path / Path(newest(seen)).relative_to(path).parts[0]
+    inside = {name: state for name, state in seen.items() if (_assignment(path, name) / "keys").is_dir()}
+    return _assignment(path, newest(inside)) if inside else path
+
+
+def _assignment(repository: Path, file: str) -> Path:
+    """The folder at the top of a repository in which a file lies."""
+    return repository / Path(file).relative_to(repository).parts[0]
 
 
 def _check(screen: Screen, target: Path, assignment: str | None, sessions: OwnSessions, interactive: bool) -> None:

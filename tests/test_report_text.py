@@ -6,6 +6,11 @@ import re
 
 import pytest
 
+from autograder.answer_key import full_key
+from autograder.calls import RETURNED, Reply
+from autograder.gradient_result import ArgumentCheck, VJPCheck
+from autograder.judge import judge
+from autograder.observe import Observation
 from autograder.render_html import to_html
 from autograder.render_text import WIDTH, to_text
 from autograder.report import Entry, Finding, FunctionReport, Picture
@@ -87,3 +92,19 @@ def test_html_is_for_everybody():
     assert "hints=2" in page
     assert "Look there." in to_html(report, hints=2)
     assert "hints=3" not in to_html(report, hints=2, more="hints=3")
+
+
+def test_where_no_numerical_gradient_could_be_measured(catalogue):
+    """Values that are right stay right, and a remark says that the reference alone decided."""
+    key = full_key(catalogue.exercise_of("tanh_backward"), b"", public_only=True)
+    (question, *_) = key.questions
+    values = [question.expected[f.name] for f in key.functions]
+    replies = tuple(Reply(RETURNED, value[0]) for value in values)
+    unsure = VJPCheck(None, arguments=(ArgumentCheck("x", 0, None, "everything is saturated"),))
+    forward, backward = judge(key, [Observation(question, replies, replies, vjp=unsure)])
+    assert backward.share == 1
+    assert forward.remarks == ()
+    assert backward.remarks == (
+        'tanh_backward: in the case "a batch" no numerical gradient of your tanh_forward could be measured for x '
+        "(everything is saturated); its values are right.",
+    )

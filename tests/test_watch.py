@@ -226,6 +226,27 @@ def test_where_no_process_can_be_forked(tmp_path, text):
     assert any("affine_backward: db has shape" in line for line in seen)
 
 
+def test_a_repository(terminal, tmp_path, text):
+    """Of a released repository the assignment that was saved last is checked; files beside the assignments are not."""
+    (tmp_path / ".autograder-release").write_text("")
+    for name in ("01_computational_graphs", "02_layers"):
+        (tmp_path / name / "layers").mkdir(parents=True)
+        (tmp_path / name / "keys").mkdir()
+        (tmp_path / name / "layers" / "stubs.py").write_text("import numpy as np\n")
+    (tmp_path / "02_layers" / "layers" / "all.py").write_text(text)
+    os.utime(tmp_path / "02_layers" / "layers" / "all.py", (2**31, 2**31))
+    (tmp_path / "notes.py").write_text("x = 1\n")
+    os.utime(tmp_path / "notes.py", (2**31 + 5, 2**31 + 5))
+    window = terminal()
+    window.wait_for("Watching 02_layers, 02_layers", "6 of 6 functions")
+    other = tmp_path / "01_computational_graphs" / "layers" / "graphs.py"
+    other.write_text((ROOT / "layers" / "graphs.py").read_text())
+    os.utime(other, (2**31 + 9, 2**31 + 9))
+    window.wait_for("Watching 01_computational_graphs", "0 of 4 functions", "is not written yet.")
+    window.type("q\n")
+    assert window.end() == 0
+
+
 def test_what_is_looked_at(tmp_path):
     """Code files alone, hidden and installed ones left out; a rename within the same second and size is a change."""
     for name in ("a.py", "b.ipynb", "sub/c.py", ".hidden/d.py", "venv/e.py", "notes.md"):
