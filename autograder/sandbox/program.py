@@ -15,7 +15,7 @@ import sys
 import types
 
 from .cells import Parsed, defines, parse
-from .needed import unneeded
+from .needed import may_be_indirect, unneeded
 from .problems import describe_error, one_line
 
 _FUTURES = 0
@@ -115,7 +115,8 @@ class Program:
         if all(only_defines(statement) for body in statements.values() for statement in body):
             return
         with contextlib.suppress(RecursionError):  # nested too deep to look through: all of it runs
-            self.skip = frozenset(self.skip) | unneeded(statements, self.names)
+            suspicious = [at for at in statements if may_be_indirect(self.sources[at][1])]
+            self.skip = frozenset(self.skip) | unneeded(statements, self.names, suspicious)
 
     def _run_file(self, at: int, name: str) -> types.ModuleType:
         """The module of a file, run now unless another source imported it."""

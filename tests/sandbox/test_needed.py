@@ -7,7 +7,7 @@ import pytest
 
 from autograder.calls import Call, Limits, Source
 from autograder.sandbox import Sandbox
-from autograder.sandbox.needed import unneeded
+from autograder.sandbox.needed import INDIRECT, may_be_indirect, unneeded
 
 
 def left_out(*cells: str, names=("f",)) -> list[str]:
@@ -102,3 +102,21 @@ def test_a_file_runs_as_a_whole():
     with Sandbox() as box, box.open(sources, ["f"]) as session:
         assert session.definitions["f"].found
         assert any("ZeroDivisionError" in remark for remark in session.remarks)
+
+
+@pytest.mark.parametrize("word", sorted(INDIRECT | {"global"}))
+def test_no_word_with_which_names_are_reached_is_overlooked(word):
+    """Found by its letters before anything is parsed, in whatever form Python takes for the same letters."""
+    assert may_be_indirect(f"x = 1\n{word} y\n# σ")
+    wide = "".join(chr(ord(letter) + 0xFEE0) if letter.isalpha() else letter for letter in word)
+    assert wide.isascii() is False
+    assert may_be_indirect(f"{wide} y")
+    assert not may_be_indirect("def σ(x):\n    return executed, globally\n")
+
+
+def test_a_function_that_another_cell_puts_together_is_found():
+    """Where a cell writes code, all cells run: what it needs cannot be seen."""
+    cells = ["text = 'def f(x):'", "text += ' return x + 1'", "exec(text)"]
+    with Sandbox(Limits(call=1, call_wall=2)) as box:
+        with box.open([Source(f"cell {n}", text) for n, text in enumerate(cells)], ("f",)) as session:
+            assert session.run([Call("f", (np.ones(2),))])[0].value.tolist() == [2.0, 2.0]
