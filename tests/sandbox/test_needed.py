@@ -117,6 +117,6 @@ def test_no_word_with_which_names_are_reached_is_overlooked(word):
 def test_a_function_that_another_cell_puts_together_is_found():
     """Where a cell writes code, all cells run: what it needs cannot be seen."""
     cells = ["text = 'def f(x):'", "text += ' return x + 1'", "exec(text)"]
-    with Sandbox(Limits(call=1, call_wall=2)) as box:
-        with box.open([Source(f"cell {n}", text) for n, text in enumerate(cells)], ("f",)) as session:
-            assert session.run([Call("f", (np.ones(2),))])[0].value.tolist() == [2.0, 2.0]
+    sources = [Source(f"cell {n}", text) for n, text in enumerate(cells)]
+    with Sandbox(Limits(call=1, call_wall=2)) as box, box.open(sources, ("f",)) as session:
+        assert session.run([Call("f", (np.ones(2),))])[0].value.tolist() == [2.0, 2.0]
