@@ -260,7 +260,8 @@ def graded(released, solved):
     (folder / f"{A}.ipynb").unlink()
     (folder / f"{A}.ipynb" / "inside").mkdir(parents=True)
     (folder / f"{A}.ipynb" / "inside" / "x.txt").write_text("")
-    (give("no notebook") / f"{A}.ipynb").unlink()
+    folder = give("no notebook", solved)
+    (folder / f"{A}.ipynb").rename(folder / f"{A}.ipynb.txt")
     (released / "submitted" / "empty folder" / A).mkdir(parents=True)
     folder = give("files only")
     for path in (ROOT / "solutions").glob("*.py"):
@@ -352,6 +353,10 @@ def test_the_mistake_is_named_in_the_graded_cell(graded):
         ("not a notebook", "not a notebook: it is not JSON"),
         ("0 bytes", "not a notebook: it is empty"),
         ("nested too deep", "not a notebook: it is nested too deep"),
+        (
+            "no notebook",
+            "no notebook (.ipynb) was handed in (02_layers.ipynb.txt cannot be read as one)",
+        ),
         ("empty folder", "there is no notebook and no .py file here"),
         ("duplicated answer cell", "the answer cell of tanh_forward occurs 2 times"),
     ],

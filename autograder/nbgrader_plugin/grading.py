@@ -36,7 +36,7 @@ from autograder.catalogue import load_catalogue
 from autograder.grading import Grader
 from autograder.nbgrader_plugin.changes import tell_changes
 from autograder.nbgrader_plugin.history import History
-from autograder.nbgrader_plugin.intake import read_plain, take_every_submission
+from autograder.nbgrader_plugin.intake import missing_notebook, read_plain, take_every_submission
 from autograder.nbgrader_plugin.running import show
 from autograder.nbgrader_plugin.workers import share_out
 from autograder.release import answer_stubs
@@ -129,6 +129,7 @@ class SubmissionExporter(NotebookExporter):
         ours = {cell.source.strip() for cell in self.released(assignment, notebook).cells if not is_solution(cell)}
         labels = {source.label for source in submission.sources if source.text.strip() in ours}
         remarks = tuple(remark for remark in report.remarks if remark.partition(",")[0] not in labels)
+        remarks += missing_notebook(submission, folder)
         report, changes = self._history.settle(replace(report, remarks=remarks), allow_decrease=self.allow_decrease)
         for change in changes:
             self.log.warning("score changed: %s", change)

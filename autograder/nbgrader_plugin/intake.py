@@ -17,11 +17,12 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 
-from autograder.submission import MAX_CELLS, MAX_RAW, BrokenSubmission, decode, read_file
+from autograder.submission import MAX_CELLS, MAX_RAW, BrokenSubmission, Submission, decode, read_file
 
 PICTURES = ("image/png", "image/jpeg", "image/gif")
 PICTURE_SIZE = 10_000_000  # characters of base 64
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
+NOT_QUITE = (".ipynb", ".json", ".txt", ".zip", ".html", ".pdf")  # in which a notebook is handed in by mistake
 SHOWN = 100_000  # characters of one cell that a page shows
 # Control characters, lone surrogates and the marks that reorder a line, none of which belongs on a page.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
@@ -83,6 +84,16 @@ def _pictures(attachments) -> dict[str, dict[str, str]]:
             if kind in PICTURES and isinstance(data, str) and len(data) <= PICTURE_SIZE and BASE64.fullmatch(data):
                 kept[UNPRINTABLE.sub("", name)] = {kind: data}
     return kept if len(kept) <= 20 else {}
+
+
+def missing_notebook(submission: Submission, folder: Path) -> tuple[str, ...]:
+    """A remark where only `.py` files were graded, perhaps the untouched stubs, and what may be the notebook."""
+    if submission.problem or any(source.module is None for source in submission.sources):
+        return ()
+    names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in NOT_QUITE)
+    names = [name for name in names if name != "timestamp.txt"]
+    unread = f" ({', '.join(names[:3])} cannot be read as one)" if names else ""
+    return (f"no notebook (.ipynb) was handed in{unread}; the .py files were graded",)
 
 
 def take_every_submission(converter: Autograde) -> None:
