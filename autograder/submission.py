@@ -229,7 +229,10 @@ def guess_assignment(paths: Sequence[str | os.PathLike], names_by_assignment: Ma
     counts = dict.fromkeys(names_by_assignment, 0)
     entries = [entry for path in paths for _, entry in find_submissions(path, assignment="")]
     for entry in entries[:GUESSES]:
-        text = "\n".join(source.text for source in read_submission(entry).sources)
+        try:
+            text = "\n".join(source.text for source in read_submission(entry).sources)
+        except PermissionError:
+            continue  # one student's folder is closed; it gets its reason when it is graded
         for assignment, names in names_by_assignment.items():
             counts[assignment] += sum(defines(text, name) for name in names)
     best = max(counts.values(), default=0)

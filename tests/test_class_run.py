@@ -20,10 +20,12 @@ import pytest
 from autograder.cache import FILE
 from autograder.cli import _parser, main
 from autograder.sandbox.doctor import examine
+from autograder.submission import guess_assignment
 from tests.conftest import ROOT
 from tests.course import SOFTPLUS, A, repository_of
 
 STUDENTS = 16
+TERM = {"TERM": "xterm-256color", "COLUMNS": "100"}
 RIGHT = """\
 import numpy as np
 
@@ -308,6 +310,41 @@ def test_ctrl_c(many, solutions, tmp_path):
     assert line.endswith(f" of {STUDENTS} are graded and kept, start again to go on")
     assert int(line.split()[2]) == count(out) // 2 < STUDENTS
     wait_for(lambda: not members(run.pid))
+
+
+def test_a_bar_on_a_terminal(many, solutions, tmp_path):
+    """Where somebody watches, a bar shows how many are done, the rate and what is left, and is gone at the end."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "autograder", "grade", many, "--out", tmp_path / "out", "--solutions", solutions]
+    run = subprocess.Popen(
+        list(map(str, command)), cwd=ROOT, stdin=theirs, stdout=subprocess.DEVNULL, stderr=theirs, env=os.environ | TERM
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the other side has closed it
+        while data := os.read(ours, 4096):
+            shown += data
+    os.close(ours)
+    assert run.wait(timeout=60) == 0
+    text = shown.decode()
+    assert re.search(rf"grading .*\d+/{STUDENTS}.* a second.* left", text)
+    assert text.rstrip().endswith("\x1b[2K")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_closed_folder(submitted, solutions, tmp_path, capsys):
+    """A class folder that cannot be read is refused; one student's that cannot is that student's trouble."""
+    (submitted / "bob").chmod(0)
+    grade(submitted, tmp_path / "out", solutions)
+    found = graded(tmp_path / "out")
+    assert (found["bob"]["score"], found["ann"]["score"]) == (0.0, 7.0)
+    assert "permission denied" in found["bob"]["exercises"][0]["findings"][0]["headline"].lower()
+    assert main(["grade", str(submitted), "--out", str(tmp_path / "out"), "--solutions", str(solutions)]) == 0
+    assert guess_assignment([submitted], {A: ["ramp_forward"]}) == A
+    submitted.chmod(0)
+    assert "permission denied" in refused(capsys, submitted, tmp_path / "other", solutions)
+    submitted.chmod(0o700)
+    (submitted / "bob").chmod(0o700)
 
 
 def full(run: subprocess.Popen, out: Path) -> None:

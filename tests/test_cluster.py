@@ -141,6 +141,8 @@ def test_the_same_as_here_though_a_worker_is_killed(place, running, expected, tm
     assert (run.returncode, complaints) == (0, "")
     assert len(expected) == STUDENTS
     assert judged(tmp_path / "out") == expected
+    head = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert head["grader"]["sandbox"] == "full, on each worker"
 
 
 def test_no_scheduler(place, tmp_path, capsys, monkeypatch):

@@ -28,7 +28,9 @@ def find_submissions(path: str | os.PathLike, *, assignment: str, student: str |
             continue
         if entry.is_dir():
             inner = entry / assignment
-            found.append((name, inner if inner.is_dir() and not inner.is_symlink() else entry))
+            # os.path's, which say False of what a closed folder holds: it is that student's trouble, told later.
+            plain = os.path.isdir(inner) and not os.path.islink(inner)
+            found.append((name, inner if plain else entry))
         elif name.lower().endswith(ARCHIVES):
             found.append((_stem(name), entry))
     if student is not None:
