@@ -293,7 +293,7 @@ def test_killed_twice(many, solutions, tmp_path):
     assert len(kept(out)) == len(set(kept(out))) == 2 * STUDENTS
     grade(many, tmp_path / "whole", solutions, "--jobs", "2")
     assert judged(out) == judged(tmp_path / "whole")
-    assert not [p.name for p in out.iterdir() if p.name not in ("results.json", FILE)]
+    assert {path.name for path in out.iterdir()} == {"results.json", "report.html", FILE}
 
 
 def test_ctrl_c(many, solutions, tmp_path):
