@@ -812,7 +812,8 @@ EXERCISES = (
             ),
             Misconception(
                 id="operations-swapped",
-                sentence="Your {array} adds where op says multiply, and multiplies where it says add.",
+                sentence="In your {array} the two operations are swapped: added where op says multiply, multiplied "
+                "where it says add.",
                 hints=(
                     "Which code stands for which operation?",
                     "Try the smallest graph: one operation with op = 0 on the inputs 3 and 4.",
@@ -848,7 +849,7 @@ EXERCISES = (
             ),
             Misconception(
                 id="edges-in-other-order",
-                sentence="Your {array} has all left operands first and then all right ones.",
+                sentence="Your {array} {has} all left operands first and then all right ones.",
                 hints=(
                     "Which two rows belong to operation k?",
                     "The two edges of one operation stand together, the left one first.",
@@ -939,7 +940,7 @@ EXERCISES = (
             ),
             Misconception(
                 id="first-path-only",
-                sentence="Your {array} is that of the first path found; the walk stops there.",
+                sentence="Your {array} {is} what the first path found gives; the walk stops there.",
                 hints=(
                     "How many paths lead from b to e in the example?",
                     "Where in your walk does a return end the search before the other edges were tried?",
@@ -957,7 +958,7 @@ EXERCISES = (
             ),
             Misconception(
                 id="parallel-edges-lost",
-                sentence="Your {array} counts only one of several edges between the same two nodes.",
+                sentence="In your {array} only one of several edges between the same two nodes counts.",
                 hints=(
                     "How many paths has X to Z when three edges join X to Y and three join Y to Z?",
                     "Are your edges in a dictionary or a matrix with the two nodes as the key? What is stored there "
@@ -967,7 +968,7 @@ EXERCISES = (
             ),
             Misconception(
                 id="empty-path-forgotten",
-                sentence="Your {array} has no path from a node to itself.",
+                sentence="Your {array} {has} no path from a node to itself.",
                 hints=(
                     "What is the derivative of a node with respect to itself?",
                     "A path may have no edges. What is a product of no factors?",

@@ -725,7 +725,8 @@ EXERCISES = (
             misconceptions=(
                 Misconception(
                     id="slopes-left-out",
-                    sentence="Your {array} goes back through the weights alone; the sigmoids' slopes are not in it.",
+                    sentence="In your {array} the way back leads through the weights alone; the sigmoids' slopes are "
+                    "missing.",
                     hints=(
                         "Which two steps does one layer have in the forward pass? Which have you undone?",
                         "What would your result be if there were no sigmoids at all?",
@@ -734,7 +735,8 @@ EXERCISES = (
                 ),
                 Misconception(
                     id="slope-of-the-layer-below",
-                    sentence="Your {array} takes each sigmoid's slope at the layer's input where its output belongs.",
+                    sentence="In your {array} each sigmoid's slope is taken at the layer's input where its output "
+                    "belongs.",
                     hints=(
                         "The short formula for the slope wants the sigmoid's own output. Which of your activations is "
                         "that?",
@@ -744,7 +746,7 @@ EXERCISES = (
                 ),
                 Misconception(
                     id="transposed",
-                    sentence="Your {array} has a matrix the wrong way round; since the layers are square, no shape "
+                    sentence="Your {array} {has} a matrix the wrong way round; since the layers are square, no shape "
                     "complains.",
                     hints=(
                         "The forward pass multiplies by w[l]. What undoes the direction on the way back?",
@@ -763,7 +765,7 @@ EXERCISES = (
                 ),
                 Misconception(
                     id="averaged-over-batch",
-                    sentence="Your {array} is averaged over the batch where the gradient is a sum.",
+                    sentence="Your {array} {is} averaged over the batch where the gradient is a sum.",
                     hints=(
                         "Two examples share the same weights: are their contributions added or averaged?",
                         "If the loss is a mean, its 1/N is already inside dout. Where does yours come in?",
@@ -772,7 +774,7 @@ EXERCISES = (
                 ),
                 Misconception(
                     id="order-of-layers",
-                    sentence="Your {array} lists the layers in the order of your visit, the last one first.",
+                    sentence="Your {array} {is} in the order of your visit, the last layer first.",
                     hints=(
                         "Which layer does the entry 0 belong to, by contract, and by your code?",
                         "You walk from the top down. Where does what you find first have to go?",
