@@ -148,6 +148,7 @@ def test_formgrader(course, tmp_path, page):
             assert bob.score == pytest.approx(2.0)
             where = bob.id
         page.goto(f"{address}/formgrader/submissions/{where}/")
+        page.wait_for_load_state("networkidle")  # the fields save what is typed once the page has fetched its grades
         page.wait_for_selector("[aria-label='softplus_backward: failed']")
         assert page.title() != "acted"
         assert page.locator("em", has_text="exp").count() == 1
