@@ -2,8 +2,8 @@
 
 `numerical_gradient` and `complex_step_gradient` differentiate a function entry by entry; `relative_error` compares.
 They are to be read. `check_vjp` checks a layer's backward pass with five evaluations whatever its size; how it does
-that is explained in its docstring, and written in `gradient_steps`, `gradient_compare`, `gradient_places`,
-`gradient_parts`, `gradient_evidence`, `gradient_search` and `richardson`.
+that is explained in its docstring, and written in `autograder/vjp/`: `steps`, `compare`, `places`,
+`parts`, `evidence`, `search` and `richardson`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from autograder.gradient_layer import fresh
-from autograder.gradient_result import ArgumentCheck, Backward, Entry, Failed, Forward, VJPCheck
-from autograder.gradient_steps import vjp_steps
+from autograder.vjp.layer import fresh
+from autograder.vjp.result import ArgumentCheck, Backward, Entry, Failed, Forward, VJPCheck
+from autograder.vjp.steps import vjp_steps
 
 __all__ = [
     "ArgumentCheck",
@@ -134,11 +134,11 @@ def check_vjp(
         (f(x + h·u) - f(x - h·u)) / 2h,  h = 2⁻¹⁷   the central difference: right to 1e-10, whatever f is
 
     With Q = 1.53·‖g‖ + ‖v∘J u‖ (1.53 is the root mean square of ±[1, 2]) and eps = 2⁻⁵², g is right if
-    |T| ≤ 1000·eps·Q by the complex step and |T| ≤ 1e-8·Q by the central difference. `gradient_compare` says where the
+    |T| ≤ 1000·eps·Q by the complex step and |T| ≤ 1e-8·Q by the central difference. `vjp.compare` says where the
     numbers come from. Beyond that:
 
     - Where every output may depend on the entry at its own place only, vₖ·(J u)ₖ = gₖ·uₖ is compared for every k. In a
-      large layer most of these entries are left to the central difference alone (`gradient_places`).
+      large layer most of these entries are left to the central difference alone (`vjp.places`).
     - A small layer is compared entry by entry, a gradient that is small beside the others by itself.
     - If the two numerics disagree, or the complex step cannot be used: does f repeat itself? Then Richardson
       extrapolation from several steps, with a bound for its error, without outputs that have a kink nearby

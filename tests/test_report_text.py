@@ -8,12 +8,12 @@ import pytest
 
 from autograder.answer_key import full_key
 from autograder.calls import RETURNED, Reply
-from autograder.gradient_result import ArgumentCheck, VJPCheck
 from autograder.judge import judge
 from autograder.observe import Observation
 from autograder.render_html import to_html
 from autograder.render_text import WIDTH, to_text
 from autograder.report import Entry, Finding, FunctionReport, Picture
+from autograder.vjp.result import ArgumentCheck, VJPCheck
 from tests.consumers import commands_obeyed
 
 HOSTILE = "\x1b[31m::error file=x::forged ##[add-mask]y \u202egnp.<script>alert(1)</script>" + "long " * 400

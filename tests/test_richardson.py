@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from autograder import richardson
-from autograder.richardson import FINE_STEPS, STEPS, Differences, derivative, extrapolate
+from autograder.vjp import richardson
+from autograder.vjp.richardson import FINE_STEPS, STEPS, Differences, derivative, extrapolate
 
 
 def differences(f, x, u, steps=STEPS, unit=0.0):

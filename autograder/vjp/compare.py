@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from autograder import richardson
-from autograder.gradient_answers import Claim
-from autograder.gradient_layer import EPS, TINY, Direction, Point, blocks, dot, product_norm
+from autograder.vjp import richardson
+from autograder.vjp.answers import Claim
+from autograder.vjp.layer import EPS, TINY, Direction, Point, blocks, dot, product_norm
 
 # 2⁻¹⁰⁰ = 8e-31: its square vanishes beside any ordinary double, and even σ'(±600) = 1e-261 times it is no denormal. (At
 # h = 1e-200, σ' at |x| = 300 drops out of the range of doubles, and right code looks wrong.)

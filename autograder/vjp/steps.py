@@ -1,6 +1,6 @@
 """Check a backward pass without running it: a generator that asks for evaluations and is sent their results.
 
-What is compared is explained in `gradient_compare`. Here is the order: a first round that suffices to accept what is
+What is compared is explained in `compare`. Here is the order: a first round that suffices to accept what is
 right, a closer look at what that round cannot see, all evidence for what it does not accept, a search where that is
 wrong.
 """
@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from autograder.gradient_answers import Claim, ask, claims_of, not_finite, numbers, precision, shapes, trouble
-from autograder.gradient_compare import Outcome, Probe, quick
-from autograder.gradient_evidence import central_requests, complex_request, place_by_place
-from autograder.gradient_layer import (
+from autograder.vjp.answers import Claim, ask, claims_of, not_finite, numbers, precision, shapes, trouble
+from autograder.vjp.compare import Outcome, Probe, quick
+from autograder.vjp.evidence import central_requests, complex_request, place_by_place
+from autograder.vjp.layer import (
     EPS,
     Direction,
     Point,
@@ -28,9 +28,9 @@ from autograder.gradient_layer import (
     two_draws,
     with_values,
 )
-from autograder.gradient_parts import Found, closer, every, settle_doubts
-from autograder.gradient_places import MANY, by_places
-from autograder.gradient_result import Backward, Forward, VJPCheck
+from autograder.vjp.parts import Found, closer, every, settle_doubts
+from autograder.vjp.places import MANY, by_places
+from autograder.vjp.result import Backward, Forward, VJPCheck
 
 # Random numbers of our own: arguments drawn from `default_rng(seed)` must not be those of dout.
 STREAM = 1_911_191_191

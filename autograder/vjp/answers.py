@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from autograder.gradient_layer import EPS, Leaf, as_array, kind, norm, walk
-from autograder.gradient_result import Failed
+from autograder.vjp.layer import EPS, Leaf, as_array, kind, norm, walk
+from autograder.vjp.result import Failed
 
 # A batch holds about this many bytes of arguments and answers at once; layers above it are asked for one by one.
 BATCH = 1 << 18

@@ -1,6 +1,6 @@
 """Where is a gradient wrong, and how would it be right? Asked only once it is known to be wrong.
 
-The same notation as in `gradient_compare`. Sans I/O: generators that yield requests and are sent answers.
+The same notation as in `compare`. Sans I/O: generators that yield requests and are sent answers.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from autograder import richardson
-from autograder.gradient_answers import Claim, ask
-from autograder.gradient_compare import COMPLEX_STEP, OUT_ROUNDINGS, ROUNDINGS, Slope, entry_table, scales
-from autograder.gradient_evidence import Settled, imaginary_slope, real_out
-from autograder.gradient_layer import (
+from autograder.vjp import richardson
+from autograder.vjp.answers import Claim, ask
+from autograder.vjp.compare import COMPLEX_STEP, OUT_ROUNDINGS, ROUNDINGS, Slope, entry_table, scales
+from autograder.vjp.evidence import Settled, imaginary_slope, real_out
+from autograder.vjp.layer import (
     Direction,
     Leaf,
     Point,
@@ -28,7 +28,7 @@ from autograder.gradient_layer import (
     random_direction,
     unit_direction,
 )
-from autograder.gradient_result import ArgumentCheck, Entry, Forward
+from autograder.vjp.result import ArgumentCheck, Entry, Forward
 
 # Gradients with at most this many entries are differentiated entry by entry.
 SMALL = 256

@@ -1,6 +1,6 @@
 """Gather all evidence about the derivative along one direction, for claims that the quick comparison does not accept.
 
-The same notation as in `gradient_compare`. Sans I/O: generators that yield requests and are sent answers.
+The same notation as in `compare`. Sans I/O: generators that yield requests and are sent answers.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from autograder import richardson
-from autograder.gradient_answers import Claim, ask, claims_of, finite_numbers
-from autograder.gradient_compare import (
+from autograder.vjp import richardson
+from autograder.vjp.answers import Claim, ask, claims_of, finite_numbers
+from autograder.vjp.compare import (
     CENTRAL_STEP,
     COMPLEX_STEP,
     ROUNDINGS,
@@ -23,8 +23,8 @@ from autograder.gradient_compare import (
     compare_projection,
     inner,
 )
-from autograder.gradient_layer import Direction, Point, dot, fresh, like, moved, moved_imaginary, product_norm, shaken
-from autograder.gradient_result import Backward, Forward
+from autograder.vjp.layer import Direction, Point, dot, fresh, like, moved, moved_imaginary, product_norm, shaken
+from autograder.vjp.result import Backward, Forward
 
 # T is measured at three more points nearby. If g is right, T is nothing but rounding there as well, and it exceeds 16
 # times the largest change seen once in 25,000 times (one normal variable against the largest of three, times 16). If g

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autograder.gradient_layer import EPS, blocks
+from autograder.vjp.layer import EPS, blocks
 
 # Powers of two, so that step·u is exact. The error of a central difference is c₂·step² + c₄·step⁴ + ...: from one step
 # to the next it falls by 64 (by 256 at the last), after one extrapolation by 4096. 2⁻¹⁷ = 7.6e-6 is about eps^(1/3),

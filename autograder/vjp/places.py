@@ -5,7 +5,7 @@ step is most of a check. There a central difference is right to 1e-8 of almost e
 more. The complex step is left with the entries where it is not, those of a small derivative, and with a sample that
 finds what is off everywhere by less.
 
-The same notation as in `gradient_compare`. Sans I/O: a generator that yields requests and is sent answers.
+The same notation as in `compare`. Sans I/O: a generator that yields requests and is sent answers.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from autograder.gradient_answers import Claim, ask
-from autograder.gradient_compare import (
+from autograder.vjp.answers import Claim, ask
+from autograder.vjp.compare import (
     CENTRAL,
     CENTRAL_STEP,
     COMPLEX_STEP,
@@ -26,9 +26,9 @@ from autograder.gradient_compare import (
     Slope,
     compare_entries,
 )
-from autograder.gradient_evidence import imaginary_slope
-from autograder.gradient_layer import EPS, Direction, Point, blocks, moved_imaginary
-from autograder.gradient_result import Forward
+from autograder.vjp.evidence import imaginary_slope
+from autograder.vjp.layer import EPS, Direction, Point, blocks, moved_imaginary
+from autograder.vjp.result import Forward
 
 # Layers of more entries are tried this way. In smaller ones it takes longer to choose entries than to take them all.
 MANY = 1 << 16

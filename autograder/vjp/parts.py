@@ -1,6 +1,6 @@
 """Look again, more closely, where everything at once does not tell; settle what is in doubt.
 
-The same notation as in `gradient_compare`. Sans I/O: generators that yield requests and are sent answers.
+The same notation as in `compare`. Sans I/O: generators that yield requests and are sent answers.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from autograder.gradient_answers import Claim, ask
-from autograder.gradient_compare import ROUNDINGS, Outcome, Probe, Scales, quick, scales
-from autograder.gradient_evidence import Settled, probe_requests, settle
-from autograder.gradient_layer import Direction, Point, random_direction, unit_direction
-from autograder.gradient_result import ArgumentCheck
-from autograder.gradient_search import search
+from autograder.vjp.answers import Claim, ask
+from autograder.vjp.compare import ROUNDINGS, Outcome, Probe, Scales, quick, scales
+from autograder.vjp.evidence import Settled, probe_requests, settle
+from autograder.vjp.layer import Direction, Point, random_direction, unit_direction
+from autograder.vjp.result import ArgumentCheck
+from autograder.vjp.search import search
 
 # An error of 1e-6 in an entry that is 1e-3 of the largest is to be seen in every gradient.
 SMALLEST_ERROR = 1e-9
