@@ -1,7 +1,7 @@
 """Names the mistake behind wrong arrays, missing values and exceptions: what the functions of an exercise did together.
 
-One array by itself is the business of `explain`. Here: nothing returned, gradients in another order, a backward that is
-the exact gradient of its own wrong forward, a forward that damages its cache.
+One array by itself is the business of `diagnosis.explain`. Here: nothing returned, gradients in another order, a
+backward that is the exact gradient of its own wrong forward, a forward that damages its cache.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ import numpy as np
 
 from autograder import calls
 from autograder.answer_key import Key, Raises
-from autograder.column import Column, column_of
-from autograder.explain import answers_of, explain, known_mistakes
-from autograder.judge import arrays_of
-from autograder.matching import same
-from autograder.named import (
+from autograder.diagnosis.column import Column, column_of
+from autograder.diagnosis.explain import answers_of, explain, known_mistakes
+from autograder.diagnosis.matching import same
+from autograder.diagnosis.named import (
     GRADIENT_ORDER,
     IN_PLACE,
     NOTHING_RETURNED,
@@ -28,6 +27,7 @@ from autograder.named import (
     Naming,
     merged,
 )
+from autograder.judge import arrays_of
 from autograder.verdict import Judgement
 
 __all__ = ["Diagnosis", "Naming", "diagnose"]

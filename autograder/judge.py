@@ -17,8 +17,8 @@ import numpy as np
 from autograder import calls, tolerances
 from autograder.answer_key import Key, KeyFunction, Question
 from autograder.calls import Opaque, Reply
+from autograder.diagnosis.exception_help import Setting
 from autograder.discretion import exception_name, kind_name
-from autograder.exception_help import Setting
 from autograder.exercise import describe_array
 from autograder.observe import Observation
 from autograder.remarks import on_accuracy, on_the_way, undecided

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from autograder import calls
 from autograder.calls import Frame, Problem, Reply
-from autograder.exception_help import Setting, help_for
+from autograder.diagnosis.exception_help import Setting, help_for
 
 # Lines of a traceback that are shown: where the function was entered, and the innermost.
 SHOWN = 3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autograder.calls import Call, Problem
-from autograder.exception_help import Setting, help_for
+from autograder.diagnosis.exception_help import Setting, help_for
 from autograder.local import LocalSession
 
 X, W = np.ones((4, 5)), np.ones((5, 3))

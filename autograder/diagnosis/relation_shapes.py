@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from autograder.column import Column, attempt
-from autograder.matching import same
-from autograder.named import Diagnosis, relation
+from autograder.diagnosis.column import Column, attempt
+from autograder.diagnosis.matching import same
+from autograder.diagnosis.named import Diagnosis, relation
 
 REDUCED = {
     "summed": np.sum,

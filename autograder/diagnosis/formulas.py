@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from autograder.column import Column
+from autograder.diagnosis.column import Column
 
 # (words, a function from the number of a case to the values there)
 Terms = list[tuple[str, Callable[[int], np.ndarray]]]

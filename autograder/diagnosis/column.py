@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from autograder.answer_key import Key, Question
-from autograder.matching import same
+from autograder.diagnosis.matching import same
 from autograder.verdict import Judgement, Verdict
 
 

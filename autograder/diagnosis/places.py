@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from autograder.column import Column
+from autograder.diagnosis.column import Column
 
 
 def wrong_places(column: Column) -> str:

@@ -13,13 +13,13 @@ import numpy as np
 
 from autograder import calls
 from autograder.answer_key import Key, Question
-from autograder.column import Column, attempt
-from autograder.formulas import formula
+from autograder.diagnosis.column import Column, attempt
+from autograder.diagnosis.formulas import formula
+from autograder.diagnosis.matching import factors, same
+from autograder.diagnosis.named import AVERAGED, SIGN, ZERO, Diagnosis, relation, scaled
+from autograder.diagnosis.places import first_wrong, wrong_places
+from autograder.diagnosis.relation_shapes import another_shape, reduced, shape_of_another
 from autograder.judge import arrays_of
-from autograder.matching import factors, same
-from autograder.named import AVERAGED, SIGN, ZERO, Diagnosis, relation, scaled
-from autograder.places import first_wrong, wrong_places
-from autograder.relation_shapes import another_shape, reduced, shape_of_another
 from autograder.tolerances import same_value
 from autograder.verdict import Judgement
 

@@ -14,11 +14,19 @@ import numpy as np
 
 from autograder import calls
 from autograder.answer_key import Key, KeyFunction, Mistake, Question, Raises
-from autograder.column import Column, column_of
-from autograder.exercise import Plus
-from autograder.matching import close, factors, same
-from autograder.named import AVERAGED, NOT_RECOGNISED, OUTLIVED, SIGN, TRANSPOSED, UPSTREAM, Diagnosis, relation
-from autograder.relations import (
+from autograder.diagnosis.column import Column, column_of
+from autograder.diagnosis.matching import close, factors, same
+from autograder.diagnosis.named import (
+    AVERAGED,
+    NOT_RECOGNISED,
+    OUTLIVED,
+    SIGN,
+    TRANSPOSED,
+    UPSTREAM,
+    Diagnosis,
+    relation,
+)
+from autograder.diagnosis.relations import (
     another_each_time,
     dependence_on_upstream,
     factor_named,
@@ -26,6 +34,7 @@ from autograder.relations import (
     is_sign,
     relation_of,
 )
+from autograder.exercise import Plus
 from autograder.verdict import Judgement, Verdict
 
 
