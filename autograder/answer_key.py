@@ -17,7 +17,7 @@ import numpy as np
 from autograder.exercise import Case, Exercise, Misconception, Pair
 from autograder.inputs import upstream
 from autograder.misconceptions import general_misconceptions
-from autograder.shapes import Symbols, symbols_in
+from autograder.rendering.shapes import Symbols, symbols_in
 
 # Differentiating a wrong forward entry by entry is only worth it for small inputs.
 FOLLOW_ENTRIES = 200

@@ -18,9 +18,9 @@ from autograder.diagnose import Diagnosis, Naming, diagnose
 from autograder.judge import judge
 from autograder.likeness import array_mark
 from autograder.observe import observe
-from autograder.picture import picture_of
+from autograder.rendering.picture import picture_of
+from autograder.rendering.stopped import undefined
 from autograder.report import BLOCKED, PARTIAL, PASSED, Finding, FunctionReport
-from autograder.stopped import undefined
 from autograder.verdict import RUNGS, Judgement, Verdict
 
 if TYPE_CHECKING:

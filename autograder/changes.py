@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.cache import grader_identity
-from autograder.render import inert, points_text
+from autograder.rendering.shown import inert, points_text
 from autograder.report import SubmissionReport
 from autograder.results import FILE, read_head, read_submissions, write_text
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autograder.class_summary import ClassSummary, summarise
 from autograder.errors import BadInput
-from autograder.render import TEXT_CAP, inert, points_text
+from autograder.rendering.shown import TEXT_CAP, inert, points_text
 from autograder.report import PARTIAL, PASSED
 from autograder.results import FILE, full_disk, no_room, read_head, read_submissions, write_lines
 

@@ -23,7 +23,7 @@ from autograder.cluster import grade_on_cluster
 from autograder.errors import BadInput
 from autograder.pieces import Graded, graded, outline, shares_trouble, whole
 from autograder.progress import progress
-from autograder.render import class_table
+from autograder.rendering.shown import class_table
 from autograder.report import SubmissionReport
 from autograder.results import FILE, full_disk, head_of, no_room, read_head, refuse_others, write_results
 from autograder.sandbox.doctor import examine

@@ -19,7 +19,7 @@ from autograder.catalogue import Catalogue, load_catalogue
 from autograder.errors import BadInput
 from autograder.formats import gradescope, prairielearn
 from autograder.grading import Grader
-from autograder.render import to_dict
+from autograder.rendering.shown import to_dict
 from autograder.report import Finding, FunctionReport, SubmissionReport
 from autograder.results import SCHEMA, write_text
 from autograder.sandbox.doctor import examine

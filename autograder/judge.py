@@ -18,13 +18,13 @@ from autograder import calls, tolerances
 from autograder.answer_key import Key, KeyFunction, Question
 from autograder.calls import Opaque, Reply
 from autograder.diagnosis.exception_help import Setting
-from autograder.discretion import exception_name, kind_name
 from autograder.exercise import describe_array
 from autograder.observe import Observation
 from autograder.remarks import on_accuracy, on_the_way, undecided
+from autograder.rendering.discretion import exception_name, kind_name
+from autograder.rendering.shapes import as_expected, in_symbols, sizes_of
+from autograder.rendering.stopped import stopped
 from autograder.report import BLOCKED, FAILED, Entry
-from autograder.shapes import as_expected, in_symbols, sizes_of
-from autograder.stopped import stopped
 from autograder.verdict import Judgement, Verdict
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from autograder.assess import report_on
 from autograder.local import LocalSession
 from autograder.public_keys import key_of, read_keys
-from autograder.render_html import to_html
-from autograder.render_text import to_text
+from autograder.rendering.html import to_html
+from autograder.rendering.text import to_text
 from autograder.report import PASSED, FunctionReport
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from autograder import calls
-from autograder.render import function_dict, inert, submission_dict
+from autograder.rendering.shown import function_dict, inert, submission_dict
 from autograder.report import FunctionReport, SubmissionReport
 
 # What a submission's exercises have in common: after one of these, grading a single one again could go another way.

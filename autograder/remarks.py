@@ -10,8 +10,8 @@ import numpy as np
 from autograder import calls, tolerances
 from autograder.answer_key import Key, KeyFunction, Question
 from autograder.calls import Reply
-from autograder.discretion import warning
 from autograder.observe import Observation
+from autograder.rendering.discretion import warning
 from autograder.verdict import Verdict
 
 

@@ -24,8 +24,8 @@ from autograder.exercise import Exercise
 from autograder.grading import Grader
 from autograder.judge import describe_value, judge
 from autograder.observe import observe
-from autograder.render import inert, points_text
-from autograder.render_text import to_text
+from autograder.rendering.shown import inert, points_text
+from autograder.rendering.text import to_text
 from autograder.report import Finding, FunctionReport
 from autograder.results import FILE, read_head, read_submissions
 from autograder.secret import course_secret, fingerprint, seed_for

@@ -1,6 +1,6 @@
 """What grading found, as frozen data: a `Finding` an array and case, a `FunctionReport`, a `SubmissionReport`.
 
-Rendering is apart (`autograder.render`); nothing here runs a submission or reads an answer key.
+Rendering is apart (`autograder.rendering`); nothing here runs a submission or reads an answer key.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from autograder.locate import located
 from autograder.own_session import OwnSessions
 from autograder.public_keys import read_keys
 from autograder.publish import Wanted, publish
-from autograder.render import points_text, to_dict
-from autograder.render_text import to_text
+from autograder.rendering.shown import points_text, to_dict
+from autograder.rendering.text import to_text
 from autograder.report import PASSED, Finding, FunctionReport, SubmissionReport
 from autograder.results import SCHEMA, write_text
 from autograder.submission import guess_assignment, read_submission

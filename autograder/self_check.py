@@ -12,8 +12,8 @@ from autograder.assess import report_on
 from autograder.calls import MISSING
 from autograder.own_session import OwnSessions
 from autograder.public_keys import key_of, read_keys
-from autograder.render import points_text
-from autograder.render_text import WIDTH, filled, to_text
+from autograder.rendering.shown import points_text
+from autograder.rendering.text import WIDTH, filled, to_text
 from autograder.report import PASSED
 from autograder.submission import Submission, guess_assignment, read_submission
 

@@ -10,8 +10,8 @@ import numpy as np
 from autograder.answer_key import KeyFunction, Question
 from autograder.calls import Reply
 from autograder.gradients import VJPCheck
+from autograder.rendering.stopped import Stop
 from autograder.report import PASSED, Entry
-from autograder.stopped import Stop
 
 # The rungs, in order; a verdict tells the one it fell from.
 RUNGS = ("returned", "structure", "shape", "dtype", "values", "numerical gradient", "linear in dout", "same twice")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TextIO
 
 from autograder.own_session import PATIENCE, OwnSessions
-from autograder.render_text import WIDTH, filled
+from autograder.rendering.text import WIDTH, filled
 from autograder.self_check import WorkCheck, check_work
 from autograder.terminal import CLEAR, is_fancy, with_bold_heads
 from autograder.watched_files import Snapshot, newest, snapshot

@@ -15,8 +15,8 @@ from autograder import calls
 from autograder.answer_key import full_key
 from autograder.assess import report_on
 from autograder.public_keys import read_keys
-from autograder.render_html import to_html
-from autograder.render_text import to_text
+from autograder.rendering.html import to_html
+from autograder.rendering.text import to_text
 from autograder.report import FunctionReport
 from demo.classroom import all_mistakes, mistaken
 from tests.conftest import SECRET, as_submission, cells_of

@@ -15,8 +15,8 @@ from autograder.catalogue import load_catalogue
 from autograder.exercise import Pair
 from autograder.local import LocalSession
 from autograder.public_keys import read_keys
-from autograder.render_html import to_html
-from autograder.render_text import to_text
+from autograder.rendering.html import to_html
+from autograder.rendering.text import to_text
 from benchmarks.diagnosis_corpus import samples
 from tests.conftest import ROOT
 

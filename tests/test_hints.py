@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from autograder import stopped
 from autograder.answer_key import full_key
 from autograder.catalogue import load_catalogue
 from autograder.diagnosis import exception_help, named, relation_shapes, relations
 from autograder.exercise import Function
 from autograder.public_keys import public_key
+from autograder.rendering import stopped
 from demo.classroom import reference_source
 from tests.conftest import ROOT
 

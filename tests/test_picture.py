@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from autograder.picture import LARGEST, picture_of
+from autograder.rendering.picture import LARGEST, picture_of
 
 RIGHT = np.arange(1.0, 16.0).reshape(5, 3)
 

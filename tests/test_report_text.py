@@ -10,8 +10,8 @@ from autograder.answer_key import full_key
 from autograder.calls import RETURNED, Reply
 from autograder.judge import judge
 from autograder.observe import Observation
-from autograder.render_html import to_html
-from autograder.render_text import WIDTH, to_text
+from autograder.rendering.html import to_html
+from autograder.rendering.text import WIDTH, to_text
 from autograder.report import Entry, Finding, FunctionReport, Picture
 from autograder.vjp.result import ArgumentCheck, VJPCheck
 from tests.consumers import commands_obeyed

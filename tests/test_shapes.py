@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autograder.shapes import as_expected, in_symbols, sizes_of, spelled_out, symbols_in
+from autograder.rendering.shapes import as_expected, in_symbols, sizes_of, spelled_out, symbols_in
 
 DOCSTRING = """Do something.
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autograder.calls import Problem
-from autograder.shapes import in_symbols
+from autograder.rendering.shapes import in_symbols
 
 # (exception types, a pattern of the message, the sentence; {1}, {2} are the pattern's groups)
 _TABLE = (

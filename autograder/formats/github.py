@@ -24,7 +24,7 @@ from autograder.formats.reading import (
     score_line,
     student_text,
 )
-from autograder.render import inert, points
+from autograder.rendering.shown import inert, points
 
 ANNOTATIONS = 10  # of one kind that a step may have
 SUMMARY_BYTES = 900_000  # a step may have 1 MiB

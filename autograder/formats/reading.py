@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from autograder import calls
-from autograder.render import inert, points_text, shown_failures
-from autograder.render_text import no_command, to_text
+from autograder.rendering.shown import inert, points_text, shown_failures
+from autograder.rendering.text import no_command, to_text
 from autograder.report import PASSED, Finding, FunctionReport
 
 # Characters that no XML 1.0 document may hold, escaped or not.

@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from autograder.formats.reading import total
-from autograder.render import inert
+from autograder.rendering.shown import inert
 
 # nbgrader's own columns, as `nbgrader export` writes them.
 NBGRADER = (

@@ -10,7 +10,7 @@ from nbgrader.api import Assignment, Grade, Gradebook, Student, SubmittedAssignm
 from nbgrader.converters import Autograde
 from sqlalchemy import func
 
-from autograder.render import inert, points_text
+from autograder.rendering.shown import inert, points_text
 
 SHOWN = 200  # students; a larger change is in the gradebook
 

@@ -40,9 +40,9 @@ from autograder.nbgrader_plugin.intake import missing_notebook, read_plain, take
 from autograder.nbgrader_plugin.running import show
 from autograder.nbgrader_plugin.workers import share_out
 from autograder.release import answer_stubs
-from autograder.render import inert
-from autograder.render_html import to_html
-from autograder.render_text import to_text
+from autograder.rendering.html import to_html
+from autograder.rendering.shown import inert
+from autograder.rendering.text import to_text
 from autograder.report import FunctionReport, SubmissionReport
 from autograder.sandbox import SandboxError
 from autograder.sandbox.cells_box import NotebookBox

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autograder.calls import GRADER_ERROR
-from autograder.render import points_text
+from autograder.rendering.shown import points_text
 from autograder.report import FunctionReport, SubmissionReport
 
 FILE = ".autograder-history.jsonl"

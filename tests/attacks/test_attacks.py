@@ -17,7 +17,7 @@ from autograder.batch import grade_all, jobs_for
 from autograder.calls import RETURNED, Call, Limits, Source
 from autograder.catalogue import load_catalogue
 from autograder.cli import main
-from autograder.render import to_dict
+from autograder.rendering.shown import to_dict
 from autograder.sandbox import Sandbox
 from demo.classroom import reference_source
 

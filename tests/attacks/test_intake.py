@@ -25,7 +25,7 @@ from attack import CALLED, HONEST
 from autograder.batch import grade_all, jobs_for
 from autograder.calls import Limits
 from autograder.catalogue import load_catalogue
-from autograder.render import to_dict
+from autograder.rendering.shown import to_dict
 from demo.classroom import reference_source
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,17 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from autograder.render import Audience, hints_left, inert, parts_of, points, reached_line, shown_failures, with_ideas
-from autograder.render_text import DECIDE, MEANINGS
+from autograder.rendering.shown import (
+    Audience,
+    hints_left,
+    inert,
+    parts_of,
+    points,
+    reached_line,
+    shown_failures,
+    with_ideas,
+)
+from autograder.rendering.text import DECIDE, MEANINGS
 from autograder.report import PARTIAL, PASSED, Entry, FunctionReport, Picture
 
 _BOX = "border-left:4px solid {edge};padding:.4em .9em;margin:.3em 0;line-height:1.5;max-width:60em"

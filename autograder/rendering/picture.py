@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from autograder.rendering.shapes import Symbols, spelled_out
 from autograder.report import Picture
-from autograder.shapes import Symbols, spelled_out
 
 # The most squares that are worth looking at: rows, columns. A larger array is shown in blocks.
 LARGEST = (12, 30)

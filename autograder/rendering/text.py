@@ -6,7 +6,16 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from autograder.render import Audience, hints_left, inert, parts_of, points, reached_line, shown_failures, with_ideas
+from autograder.rendering.shown import (
+    Audience,
+    hints_left,
+    inert,
+    parts_of,
+    points,
+    reached_line,
+    shown_failures,
+    with_ideas,
+)
 from autograder.report import PASSED, Entry, FunctionReport, Picture
 
 WIDTH = 80

@@ -1,8 +1,8 @@
 """What of a report is shown, in which order, and to whom; and a report as a dict for results.json.
 
-Text is made of it in `render_text`, HTML in `render_html`. Whatever came from a student (messages, lines of code) is
-made inert here: control and bidirectional characters are replaced, lengths capped. For students, what is hidden is
-described and never printed.
+Text is made of it in `text`, HTML in `html`. Whatever came from a student (messages, lines of code) is made inert
+here: control and bidirectional characters are replaced, lengths capped. For students, what is hidden is described and
+never printed.
 """
 
 from __future__ import annotations
