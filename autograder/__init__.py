@@ -8,8 +8,8 @@ __version__ = "0.1.0"
 
 # What students call, and where it lives. Imported when first used: `import autograder` costs next to nothing.
 _HOMES = {
-    "check": "autograder.notebook",
-    "check_saved": "autograder.notebook",
+    "check": "autograder.student.notebook",
+    "check_saved": "autograder.student.notebook",
     "check_vjp": "autograder.gradients",
     "complex_step_gradient": "autograder.gradients",
     "numerical_gradient": "autograder.gradients",

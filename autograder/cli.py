@@ -173,9 +173,9 @@ def find_solutions(given: Path | None, near: Sequence[Path] = ()) -> Path:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from autograder.repository_check import is_repository
-    from autograder.self_check import check_work
-    from autograder.terminal import is_fancy, with_bold_heads
+    from autograder.student.repository_check import is_repository
+    from autograder.student.self_check import check_work
+    from autograder.student.terminal import is_fancy, with_bold_heads
 
     here = arguments.path or Path()
     whole = (
@@ -196,8 +196,8 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    from autograder.repository_check import is_repository
-    from autograder.watch import watch
+    from autograder.student.repository_check import is_repository
+    from autograder.student.watch import watch
 
     path = arguments.path or (Path() if is_repository(Path()) else _own_work())
     return watch(path, assignment=arguments.assignment, hints=arguments.hints, is_repository=is_repository)
@@ -205,7 +205,7 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 def _check_repository(arguments: argparse.Namespace, path: Path) -> int:
     from autograder.publish import wanted
-    from autograder.repository_check import check_and_write, passed
+    from autograder.student.repository_check import check_and_write, passed
 
     if arguments.exercise is not None:
         raise BadInput("-e checks one function here and now; --out, --format and --assignment check whole assignments")

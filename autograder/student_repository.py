@@ -23,7 +23,7 @@ from autograder.errors import BadInput
 from autograder.generated import Change, write_folder
 from autograder.nbgrader_course import refuse_repository, source_files, stub_names
 from autograder.release import MARKER, notebook_text, released_cells, student_notebook
-from autograder.repository_check import MARKER_FILE
+from autograder.student.repository_check import MARKER_FILE
 from autograder.templates import TEMPLATES, filled
 from autograder.wheel import DISTRIBUTION, FILE, package_wheel
 

@@ -354,7 +354,8 @@ def test_a_loop_without_end_where_no_process_can_be_forked(solved):
     """It is ended with one line that says what to try."""
     solved.write_text(solved.read_text() + "\n\ndef tanh_forward(x):\n    while True:\n        pass\n")
     code = NO_FORK.replace(
-        "from autograder.cli", "import autograder.own_session\nautograder.own_session.PATIENCE = 1\nfrom autograder.cli"
+        "from autograder.cli",
+        "import autograder.student.own_session\nautograder.student.own_session.PATIENCE = 1\nfrom autograder.cli",
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "check", solved], cwd=ROOT, capture_output=True, text=True, timeout=60

@@ -21,7 +21,7 @@ from hatchling.build import build_wheel
 from autograder.catalogue import load_catalogue
 from autograder.cli import main
 from autograder.errors import BadInput
-from autograder.repository_check import MARKER_FILE
+from autograder.student.repository_check import MARKER_FILE
 from autograder.student_repository import INSTALL_ID, install_cell, make_release, release_files, solved_file
 from autograder.wheel import FILE, package_wheel
 from demo.classroom import reference_source

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.watched_files import newest, snapshot
+from autograder.student.watched_files import newest, snapshot
 from demo.classroom import reference_source
 from tests.conftest import NO_FORK, ROOT
 

@@ -19,13 +19,13 @@ from autograder.calls import RAISED
 from autograder.errors import BadInput
 from autograder.formats.reading import failed, is_public, not_begun
 from autograder.locate import located
-from autograder.own_session import OwnSessions
 from autograder.public_keys import read_keys
 from autograder.publish import Wanted, publish
 from autograder.rendering.shown import points_text, to_dict
 from autograder.rendering.text import to_text
 from autograder.report import PASSED, Finding, FunctionReport, SubmissionReport
 from autograder.results import SCHEMA, write_text
+from autograder.student.own_session import OwnSessions
 from autograder.submission import guess_assignment, read_submission
 
 MARKER_FILE = ".autograder-release"

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from autograder.own_session import PATIENCE, OwnSessions
 from autograder.rendering.text import WIDTH, filled
-from autograder.self_check import WorkCheck, check_work
-from autograder.terminal import CLEAR, is_fancy, with_bold_heads
-from autograder.watched_files import Snapshot, newest, snapshot
+from autograder.student.own_session import PATIENCE, OwnSessions
+from autograder.student.self_check import WorkCheck, check_work
+from autograder.student.terminal import CLEAR, is_fancy, with_bold_heads
+from autograder.student.watched_files import Snapshot, newest, snapshot
 
 INTERVAL = 0.025  # seconds between two looks at the files
 SHARE = 0.05  # of the time may be spent looking, where there are many files

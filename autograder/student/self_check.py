@@ -10,11 +10,11 @@ from pathlib import Path
 from autograder.answer_key import Key
 from autograder.assess import report_on
 from autograder.calls import MISSING
-from autograder.own_session import OwnSessions
 from autograder.public_keys import key_of, read_keys
 from autograder.rendering.shown import points_text
 from autograder.rendering.text import WIDTH, filled, to_text
 from autograder.report import PASSED
+from autograder.student.own_session import OwnSessions
 from autograder.submission import Submission, guess_assignment, read_submission
 
 BAR = 20

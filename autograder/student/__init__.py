@@ -1,0 +1,1 @@
+"""What students use while they work: `check()` in a notebook, `autograder check` and `autograder watch`."""
