@@ -16,12 +16,12 @@ from autograder.answer_key import Key
 from autograder.calls import Definition, Session
 from autograder.diagnose import Diagnosis, Naming, diagnose
 from autograder.judge import judge
-from autograder.likeness import array_mark
 from autograder.observe import observe
 from autograder.rendering.picture import picture_of
 from autograder.rendering.stopped import undefined
 from autograder.report import BLOCKED, PARTIAL, PASSED, Finding, FunctionReport
 from autograder.verdict import RUNGS, Judgement, Verdict
+from autograder.whole_class.likeness import array_mark
 
 if TYPE_CHECKING:
     from autograder.submission import Submission

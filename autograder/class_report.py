@@ -12,11 +12,11 @@ import html
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from autograder.class_summary import ClassSummary, summarise
 from autograder.errors import BadInput
 from autograder.rendering.shown import TEXT_CAP, inert, points_text
 from autograder.report import PARTIAL, PASSED
 from autograder.results import FILE, full_disk, no_room, read_head, read_submissions, write_lines
+from autograder.whole_class.summary import ClassSummary, summarise
 
 PAGE = "report.html"
 LISTED = 40  # students of one group; more would hide the rest of the page
@@ -63,7 +63,7 @@ def write_page(folder: Path) -> Path:
 
 def page(summary: ClassSummary) -> Iterator[str]:
     """The page, piece by piece."""
-    from autograder.class_figures import distribution, pass_rates
+    from autograder.whole_class.figures import distribution, pass_rates
 
     style, script = ((TEMPLATES / f"class_report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     known = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -306,8 +306,8 @@ def _ci(arguments: argparse.Namespace) -> int:
 
 
 def _grade(arguments: argparse.Namespace) -> int:
-    from autograder.class_run import ClassRun, grade_class
     from autograder.publish import publish_run, wanted
+    from autograder.whole_class.run import ClassRun, grade_class
 
     asked = wanted(arguments.format, gradebook=arguments.gradebook, column=arguments.column)
     solutions = find_solutions(arguments.solutions, arguments.submissions)
@@ -343,7 +343,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    from autograder.replay import replay
+    from autograder.whole_class.replay import replay
 
     try:
         text = replay(

@@ -13,11 +13,11 @@ from autograder.assess import report_on
 from autograder.calls import Limits
 from autograder.catalogue import Catalogue
 from autograder.exercise import Exercise
-from autograder.likeness import code_marks, definition_in
 from autograder.report import PASSED, Finding, FunctionReport, SubmissionReport
 from autograder.sandbox import Sandbox
 from autograder.secret import seed_for
 from autograder.submission import Submission
+from autograder.whole_class.likeness import code_marks, definition_in
 
 
 class Grader:

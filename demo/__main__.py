@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 from autograder.catalogue import load_catalogue
-from autograder.class_run import ClassRun, grade_class
 from autograder.nbgrader_course import make_course
+from autograder.whole_class.run import ClassRun, grade_class
 from demo.classroom import make_class, write_class
 
 ROOT = Path(__file__).resolve().parent.parent

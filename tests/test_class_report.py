@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder.alike import AlikeCode
 from autograder.class_report import page, summary_of, to_markdown, write_page
-from autograder.class_summary import ATTACKS, summarise
 from autograder.cli import main
-from autograder.likeness import array_mark, code_marks, definition_in
 from autograder.results import read_head, read_submissions, write_results
+from autograder.whole_class.alike import AlikeCode
+from autograder.whole_class.likeness import array_mark, code_marks, definition_in
+from autograder.whole_class.summary import ATTACKS, summarise
 from tests.course import SOFTPLUS, A, repository_of
 
 FORWARD = "def softplus_forward(x):\n    return np.logaddexp(0, x), x\n"

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from autograder.cache import FILE
 from autograder.cli import _parser, main
 from autograder.sandbox.doctor import examine
 from autograder.submission import guess_assignment
+from autograder.whole_class.cache import FILE
 from tests.conftest import ROOT
 from tests.course import SOFTPLUS, A, repository_of
 
@@ -49,7 +49,7 @@ def examined():
 @pytest.fixture(autouse=True)
 def _examined_once(examined, monkeypatch) -> None:
     """What protects this machine is found out once, not in every run of this file."""
-    monkeypatch.setattr("autograder.class_run.examine", lambda confine: examined)
+    monkeypatch.setattr("autograder.whole_class.run.examine", lambda confine: examined)
 
 
 @pytest.fixture
@@ -213,8 +213,8 @@ def test_what_is_damaged_is_graded_again(submitted, solutions, tmp_path, capsys,
 
 def test_what_is_of_no_use_any_more_is_not_kept_for_ever(submitted, solutions, tmp_path, monkeypatch):
     """A file that is mostly of earlier versions is written anew, and still serves."""
-    monkeypatch.setattr("autograder.cache.SMALL", 0)
-    monkeypatch.setattr("autograder.cache.STALE", 2)
+    monkeypatch.setattr("autograder.whole_class.cache.SMALL", 0)
+    monkeypatch.setattr("autograder.whole_class.cache.STALE", 2)
     out = tmp_path / "out"
     for points in (2, 3, 4):
         (solutions / "ramp.py").write_text(layer("ramp").replace("points=1.5", f"points={points}"))
@@ -410,8 +410,8 @@ def refused(capsys, submitted, out, solutions, *more: str) -> str:
 
 def test_two_runs_at_once(submitted, solutions, tmp_path, capsys):
     """While one run grades into a folder another one is refused."""
-    from autograder.cache import Cache
     from autograder.secret import course_secret, fingerprint
+    from autograder.whole_class.cache import Cache
 
     with Cache(tmp_path / "out", assignment=A, secret=fingerprint(course_secret(solutions))):
         assert "another run is grading into" in refused(capsys, submitted, tmp_path / "out", solutions)

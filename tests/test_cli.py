@@ -282,7 +282,7 @@ def test_a_machine_that_cannot_confine(capsys, solved, tmp_path, monkeypatch):
 
     broken = replace(doctor.examine(), refusal="")
     broken = replace(broken, probes=(replace(broken.probes[0], holds=False), *broken.probes[1:]))
-    monkeypatch.setattr("autograder.class_run.examine", lambda confine: broken)
+    monkeypatch.setattr("autograder.whole_class.run.examine", lambda confine: broken)
     message = refused(capsys, "grade", str(solved), "--out", str(tmp_path / "out"))
     assert "could read every file that you can read" in message
     assert "--accept-weak-sandbox" in message

@@ -15,13 +15,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from autograder import cluster, cluster_worker
-from autograder.batch import Course, Job, jobs_for
-from autograder.cache import FILE
 from autograder.catalogue import load_catalogue
 from autograder.cli import main
 from autograder.errors import BadInput
 from autograder.submission import read_handed
+from autograder.whole_class import cluster, cluster_worker
+from autograder.whole_class.batch import Course, Job, jobs_for
+from autograder.whole_class.cache import FILE
 from tests.conftest import ROOT, SECRET
 from tests.course import SOFTPLUS, A, repository_of
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from autograder.errors import BadInput
-from autograder.processes import TRIES, on_processes
-from autograder.progress import progress
+from autograder.whole_class.processes import TRIES, on_processes
+from autograder.whole_class.progress import progress
 
 
 @contextlib.contextmanager
@@ -77,7 +77,7 @@ def test_a_process_that_cannot_start(start, why):
 def test_lines_where_nobody_watches(capsys, monkeypatch):
     """Without a terminal a line now and then says the rate and what is left; a short run says nothing."""
     clock = iter([100.0, 105.0, 110.0, 111.0])
-    monkeypatch.setattr("autograder.progress.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("autograder.whole_class.progress.time.perf_counter", lambda: next(clock))
     with progress(20, before=8) as advance:
         for _ in range(4):
             advance()

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from attack import Attack, attacks
 
-from autograder.batch import grade_all, jobs_for
 from autograder.calls import RETURNED, Call, Limits, Source
 from autograder.catalogue import load_catalogue
 from autograder.cli import main
 from autograder.rendering.shown import to_dict
 from autograder.sandbox import Sandbox
+from autograder.whole_class.batch import grade_all, jobs_for
 from demo.classroom import reference_source
 
 ROOT = Path(__file__).resolve().parents[2]

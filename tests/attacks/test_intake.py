@@ -22,10 +22,10 @@ from pathlib import Path
 import pytest
 from attack import CALLED, HONEST
 
-from autograder.batch import grade_all, jobs_for
 from autograder.calls import Limits
 from autograder.catalogue import load_catalogue
 from autograder.rendering.shown import to_dict
+from autograder.whole_class.batch import grade_all, jobs_for
 from demo.classroom import reference_source
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import matplotlib
 from matplotlib.figure import Figure
 
-from autograder.class_summary import ClassSummary
 from autograder.report import PARTIAL, PASSED
+from autograder.whole_class.summary import ClassSummary
 
 # Okabe and Ito's: told apart by those who see few colours. Each has a word beside it.
 COLOURS = {"passed": "#009E73", "partial": "#E69F00", "no points": "#D55E00"}

@@ -14,10 +14,10 @@ from typing import Any
 from autograder.calls import GRADER_ERROR, Limits
 from autograder.catalogue import Catalogue, load_catalogue
 from autograder.grading import Grader, nothing_graded
-from autograder.processes import on_processes
 from autograder.report import SubmissionReport
 from autograder.secret import seed_for
 from autograder.submission import Handed, Submission, read_handed, submission_of
+from autograder.whole_class.processes import on_processes
 
 
 @dataclass(frozen=True)

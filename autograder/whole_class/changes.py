@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autograder.cache import grader_identity
 from autograder.rendering.shown import inert, points_text
 from autograder.report import SubmissionReport
 from autograder.results import FILE, read_head, read_submissions, write_text
+from autograder.whole_class.cache import grader_identity
 
 SHOWN = 40
 ALL = "changes.txt"

@@ -43,7 +43,7 @@ READ_AHEAD = 1 << 18
 def grader_identity() -> str:
     """Changes whenever the grader could give another score: its version, its own code, numpy, Python."""
     digest = hashlib.sha256()
-    root = Path(__file__).parent
+    root = Path(__file__).resolve().parents[1]
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
     versions = f"{__version__} numpy {np.__version__} Python {platform.python_version()}"

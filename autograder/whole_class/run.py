@@ -14,21 +14,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.batch import Course, Job, grade_each, seeds_for
-from autograder.cache import Cache, address, check_kept, grader_identity
 from autograder.catalogue import Catalogue, load_catalogue
-from autograder.changes import after, before, changed_rows, tell_changes
 from autograder.class_report import PAGE, write_page
-from autograder.cluster import grade_on_cluster
 from autograder.errors import BadInput
-from autograder.pieces import Graded, graded, outline, shares_trouble, whole
-from autograder.progress import progress
 from autograder.rendering.shown import class_table
 from autograder.report import SubmissionReport
 from autograder.results import FILE, full_disk, head_of, no_room, read_head, refuse_others, write_results
 from autograder.sandbox.doctor import examine
 from autograder.secret import course_secret, fingerprint
 from autograder.submission import find_submissions, guess_assignment, read_handed
+from autograder.whole_class.batch import Course, Job, grade_each, seeds_for
+from autograder.whole_class.cache import Cache, address, check_kept, grader_identity
+from autograder.whole_class.changes import after, before, changed_rows, tell_changes
+from autograder.whole_class.cluster import grade_on_cluster
+from autograder.whole_class.pieces import Graded, graded, outline, shares_trouble, whole
+from autograder.whole_class.progress import progress
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autograder.batch import Course, Job, Worker
-from autograder.cache import grader_identity
 from autograder.catalogue import Catalogue, load_catalogue
-from autograder.pieces import Graded, graded
 from autograder.sandbox.doctor import examine
 from autograder.submission import Handed
+from autograder.whole_class.batch import Course, Job, Worker
+from autograder.whole_class.cache import grader_identity
+from autograder.whole_class.pieces import Graded, graded
 
 _here = threading.local()
 

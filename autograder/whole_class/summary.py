@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from autograder import calls
-from autograder.alike import Alike, AlikeArrays, AlikeCode
 from autograder.report import PARTIAL, PASSED
+from autograder.whole_class.alike import Alike, AlikeArrays, AlikeCode
 
 # Statuses that call for a person, and why.
 LOOK = {

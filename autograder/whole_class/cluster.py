@@ -15,13 +15,13 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any
 
-from autograder.batch import Course, Job, lost
 from autograder.catalogue import Catalogue
-from autograder.cluster_worker import Parcel, Setup, WorkerRefuses, grade_parcels, setup_of
 from autograder.errors import BadInput
 from autograder.intake.files import Files
-from autograder.pieces import Graded, graded
 from autograder.submission import Handed, read_handed
+from autograder.whole_class.batch import Course, Job, lost
+from autograder.whole_class.cluster_worker import Parcel, Setup, WorkerRefuses, grade_parcels, setup_of
+from autograder.whole_class.pieces import Graded, graded
 
 CHUNK = 8  # submissions in one task
 AHEAD = 3  # tasks for each thread of the cluster

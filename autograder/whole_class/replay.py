@@ -16,9 +16,7 @@ import numpy as np
 
 from autograder.answer_key import Key, Question, full_key
 from autograder.assess import reports_of
-from autograder.cache import grader_identity
 from autograder.catalogue import Catalogue, load_catalogue
-from autograder.class_run import protection
 from autograder.errors import BadInput
 from autograder.exercise import Exercise
 from autograder.grading import Grader
@@ -31,6 +29,8 @@ from autograder.results import FILE, read_head, read_submissions
 from autograder.secret import course_secret, fingerprint, seed_for
 from autograder.submission import Submission, read_submission
 from autograder.verdict import Judgement, Verdict
+from autograder.whole_class.cache import grader_identity
+from autograder.whole_class.run import protection
 
 LARGE = 200  # entries; a larger array is shown by its corners and its checksum
 LONG = 4000  # characters of one array
