@@ -160,7 +160,7 @@ def find_solutions(given: Path | None, near: Sequence[Path] = ()) -> Path:
         for folder in (start, *start.parents):
             marker = folder / ".autograder-course"
             if marker.is_file():
-                from autograder.nbgrader_course import solutions_of
+                from autograder.handing_out.nbgrader_course import solutions_of
 
                 return solutions_of(folder)
     for root in (Path.cwd(), Path(__file__).resolve().parent.parent):
@@ -236,7 +236,7 @@ def _stubs(arguments: argparse.Namespace) -> int:
     from autograder.public_keys import PACKAGED
 
     _needs_instructor_extra()
-    from autograder.stubs import stale_files, write_stubs
+    from autograder.handing_out.stubs import stale_files, write_stubs
 
     solutions = find_solutions(arguments.solutions)
     catalogue = load_catalogue(solutions)
@@ -256,7 +256,7 @@ def _course(arguments: argparse.Namespace) -> int:
     from autograder.catalogue import load_catalogue
 
     _needs_instructor_extra()
-    from autograder.nbgrader_course import make_course
+    from autograder.handing_out.nbgrader_course import make_course
 
     solutions = find_solutions(arguments.solutions)
     assignments = arguments.assignments or solutions.resolve().parent / "assignments"
@@ -268,7 +268,7 @@ def _release(arguments: argparse.Namespace) -> int:
     from autograder.catalogue import load_catalogue
 
     _needs_instructor_extra()
-    from autograder.student_repository import make_release
+    from autograder.handing_out.student_repository import make_release
 
     solutions = find_solutions(arguments.solutions)
     assignments = arguments.assignments or solutions.resolve().parent / "assignments"
@@ -278,8 +278,8 @@ def _release(arguments: argparse.Namespace) -> int:
 
 
 def _course_of(arguments: argparse.Namespace):
-    from autograder.bundles import Course
     from autograder.catalogue import load_catalogue
+    from autograder.handing_out.bundles import Course
     from autograder.secret import course_secret
 
     catalogue = load_catalogue(find_solutions(arguments.solutions))
@@ -291,7 +291,7 @@ def _course_of(arguments: argparse.Namespace):
 
 
 def _gradescope(arguments: argparse.Namespace) -> int:
-    from autograder.bundles import write_gradescope
+    from autograder.handing_out.bundles import write_gradescope
 
     write_gradescope(_course_of(arguments), arguments.out)
     print(f"{arguments.out}: holds the solutions and the course secret; keep it as you keep those")
@@ -299,7 +299,7 @@ def _gradescope(arguments: argparse.Namespace) -> int:
 
 
 def _ci(arguments: argparse.Namespace) -> int:
-    from autograder.bundles import write_bundle
+    from autograder.handing_out.bundles import write_bundle
 
     print(write_bundle(arguments.kind, _course_of(arguments), arguments.dir))
     return 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from autograder.errors import BadInput
 from autograder.formats import Format, canvas, formats_called, write_formats
 from autograder.formats.github import add_to_step_summary, annotations, quiet
-from autograder.locate import located
+from autograder.intake.locate import located
 from autograder.results import read_results, write_text
 
 CANVAS_FILE = "canvas.csv"

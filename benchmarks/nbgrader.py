@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 from autograder.catalogue import load_catalogue
-from autograder.nbgrader_course import make_course
+from autograder.handing_out.nbgrader_course import make_course
 
 ROOT = Path(__file__).resolve().parent.parent
 A = "02_layers"

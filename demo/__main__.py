@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from autograder.catalogue import load_catalogue
-from autograder.nbgrader_course import make_course
+from autograder.handing_out.nbgrader_course import make_course
 from autograder.whole_class.run import ClassRun, grade_class
 from demo.classroom import make_class, write_class
 

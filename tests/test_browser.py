@@ -18,7 +18,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder.catalogue import load_catalogue
-from autograder.nbgrader_course import make_course
+from autograder.handing_out.nbgrader_course import make_course
 from tests.course import SECRET, SOFTPLUS, A, answers_of, complete, hand_in, nbgrader, repository_of
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -21,12 +21,12 @@ from check_jsonschema import main as check_jsonschema
 from click.testing import CliRunner
 
 from autograder import fetch, harness
-from autograder.bundles import KINDS, Course, gradescope_zip, write_bundle
 from autograder.catalogue import load_catalogue
 from autograder.cli import main
 from autograder.errors import BadInput
+from autograder.handing_out.bundles import KINDS, Course, gradescope_zip, write_bundle
+from autograder.handing_out.wheel import FILE
 from autograder.sandbox import doctor
-from autograder.wheel import FILE
 from demo.classroom import reference_source
 from tests.conftest import ROOT, SECRET
 from tests.consumers import CLASSROOM50, GRADESCOPE, PRAIRIELEARN

@@ -20,7 +20,7 @@ from autograder.cli import main
 from autograder.errors import BadInput
 from autograder.formats import FORMATS, canvas, classroom50, github, gradescope, junit, prairielearn, safe_name, tables
 from autograder.formats.reading import no_commands
-from autograder.locate import line_of, located
+from autograder.intake.locate import line_of, located
 from autograder.secret import seed_for
 from demo.classroom import reference_source
 from tests.conftest import ROOT, SECRET

@@ -16,7 +16,7 @@ from nbgrader.api import Gradebook
 
 from autograder.answer_key import full_key
 from autograder.catalogue import load_catalogue
-from autograder.nbgrader_course import make_course
+from autograder.handing_out.nbgrader_course import make_course
 from autograder.secret import seed_for
 from tests.course import SECRET, A, answers_of, hand_in, nbgrader
 

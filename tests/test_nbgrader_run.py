@@ -10,7 +10,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder.catalogue import load_catalogue
-from autograder.nbgrader_course import LOCAL_CONFIG, make_course
+from autograder.handing_out.nbgrader_course import LOCAL_CONFIG, make_course
 from autograder.nbgrader_plugin.pictures import SIGNATURE, plain_png
 from autograder.nbgrader_plugin.running import plain_text
 from tests.course import SOFTPLUS, A, answers_of, hand_in, nbgrader, repository_of

@@ -9,7 +9,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder.catalogue import load_catalogue
-from autograder.nbgrader_course import LOCAL_CONFIG, make_course
+from autograder.handing_out.nbgrader_course import LOCAL_CONFIG, make_course
 from autograder.nbgrader_plugin.changes import Standing, table
 from tests.course import SOFTPLUS, A, answers_of, complete, hand_in, nbgrader, repository_of
 

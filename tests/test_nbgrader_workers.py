@@ -13,7 +13,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder.catalogue import load_catalogue
-from autograder.nbgrader_course import make_course
+from autograder.handing_out.nbgrader_course import make_course
 from tests.course import SOFTPLUS, A, answers_of, hand_in, nbgrader, repository_of
 
 STUDENTS = 12

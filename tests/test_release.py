@@ -12,9 +12,9 @@ import pytest
 from nbgrader.nbgraderformat import MetadataValidator
 
 from autograder.catalogue import load_catalogue
-from autograder.nbgrader_course import LOCAL_CONFIG, MARKER_FILE, make_course
+from autograder.handing_out.nbgrader_course import LOCAL_CONFIG, MARKER_FILE, make_course
+from autograder.handing_out.stubs import stale_files, write_stubs
 from autograder.release import ReleaseError, build_notebook, stub_file, student_notebook
-from autograder.stubs import stale_files, write_stubs
 from tests.course import SOFTPLUS
 
 ROOT = Path(__file__).parent.parent

@@ -21,9 +21,9 @@ from hatchling.build import build_wheel
 from autograder.catalogue import load_catalogue
 from autograder.cli import main
 from autograder.errors import BadInput
+from autograder.handing_out.student_repository import INSTALL_ID, install_cell, make_release, release_files, solved_file
+from autograder.handing_out.wheel import FILE, package_wheel
 from autograder.student.repository_check import MARKER_FILE
-from autograder.student_repository import INSTALL_ID, install_cell, make_release, release_files, solved_file
-from autograder.wheel import FILE, package_wheel
 from demo.classroom import reference_source
 from tests.conftest import ROOT
 from tests.consumers import commands_obeyed
@@ -353,7 +353,7 @@ def course(tmp_path, monkeypatch):
     """Releases a small course of one layer into a folder; the wheel is left small to be quick."""
     from tests.course import SOFTPLUS, repository_of
 
-    monkeypatch.setattr("autograder.student_repository.package_wheel", lambda: b"wheel")
+    monkeypatch.setattr("autograder.handing_out.student_repository.package_wheel", lambda: b"wheel")
     source = repository_of(tmp_path / "source", SOFTPLUS)
 
     def release(folder: Path = tmp_path / "out", **more):

@@ -18,7 +18,7 @@ from autograder.assess import report_on
 from autograder.calls import RAISED
 from autograder.errors import BadInput
 from autograder.formats.reading import failed, is_public, not_begun
-from autograder.locate import located
+from autograder.intake.locate import located
 from autograder.public_keys import read_keys
 from autograder.publish import Wanted, publish
 from autograder.rendering.shown import points_text, to_dict

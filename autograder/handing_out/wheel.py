@@ -37,7 +37,7 @@ def package_wheel() -> bytes:
         installed = metadata.distribution(DISTRIBUTION)
     except metadata.PackageNotFoundError:
         raise BadInput(f"{DISTRIBUTION} is not installed here, only run from its files: pip install it first") from None
-    root = Path(__file__).resolve().parent
+    root = Path(__file__).resolve().parents[1]
     files = {
         f"{root.name}/{path.relative_to(root).as_posix()}": path.read_bytes()
         for path in sorted(root.rglob("*"))

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from autograder.catalogue import Catalogue
 from autograder.errors import BadInput
-from autograder.generated import Change, replace_bytes, write_folder
+from autograder.handing_out.generated import Change, replace_bytes, write_folder
+from autograder.handing_out.wheel import FILE, archive, package_wheel
 from autograder.harness import SECRET_FILE, SETTINGS
 from autograder.templates import TEMPLATES, filled
-from autograder.wheel import FILE, archive, package_wheel
 
 MARKER_FILE = ".autograder-ci"
 SCRIPTS = ("setup.sh", "run_autograder", "tests/run.sh")
