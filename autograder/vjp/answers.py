@@ -139,9 +139,38 @@ def claims_of(answer: Any, args: tuple, leaves: Sequence[Leaf]) -> list[Claim] |
         given = [given[i] for i in arguments]
     if len(given) != len(arguments):
         wanted = f"{len(arguments)} differentiable argument{'s' if len(arguments) > 1 else ''}"
-        return f"the backward returned {len(given)} gradient{'s' if len(given) != 1 else ''} for {wanted}"
+        returned = f"the backward returned {len(given)} gradient{'s' if len(given) != 1 else ''} for {wanted}"
+        return f"{returned}: {_not_matched(given, leaves)}"
     by_argument = dict(zip(arguments, given, strict=True))
     return [_claim(by_argument[leaf.argument], leaf) for leaf in leaves]
+
+
+def _not_matched(given: list, leaves: Sequence[Leaf]) -> str:
+    """Which arguments have no gradient, or how many gradients are too many.
+
+    If the shapes of the gradients are those of some of the arguments, in order, the others have none; else the last
+    ones.
+    """
+    shapes_of: dict[str, list] = {}
+    for leaf in leaves:
+        name = leaf.name.removesuffix("".join(f"[{i}]" for i in leaf.path))
+        shapes_of.setdefault(name, []).append(leaf.value.shape)
+    names = list(shapes_of)
+    if len(given) > len(names):
+        return f"{len(given) - len(names)} more than {', '.join(f'd{name}' for name in names)}"
+    missing, left = [], [_shapes(value) for value in given]
+    for name in names:
+        if left and left[0] == shapes_of[name]:
+            left.pop(0)
+        else:
+            missing.append(name)
+    return f"nothing for {', '.join(names[len(given) :] if left else missing)}"
+
+
+def _shapes(value: Any) -> list | None:
+    """The shapes of all arrays of a gradient, or None where something is no array."""
+    arrays = [as_array(item) for _, item in walk(value)]
+    return None if any(array is None for array in arrays) else [array.shape for array in arrays]
 
 
 def _claim(value: Any, leaf: Leaf) -> Claim:
