@@ -2,8 +2,8 @@
 
 `numerical_gradient` and `complex_step_gradient` differentiate a function entry by entry; `relative_error` compares.
 They are to be read. `check_vjp` checks a layer's backward pass with five evaluations whatever its size; how it does
-that is explained in its docstring, and written in `autograder/vjp/`: `steps`, `compare`, `places`,
-`parts`, `evidence`, `search` and `richardson`.
+that is explained in its docstring, and written in `autograder/vjp/`: `steps`, `compare`, `places`, `parts`, `at_once`,
+`evidence`, `richardson`, `search`, `entries` and `relation`.
 """
 
 from __future__ import annotations
@@ -116,6 +116,7 @@ def check_vjp(
     dout: Any = None,
     seed: int = 0,
     elementwise: bool = False,
+    locate: bool = True,
     names: Sequence[str] | None = None,
 ) -> VJPCheck:
     """Check a backward pass against numerical derivatives of its own forward pass.
@@ -139,6 +140,8 @@ def check_vjp(
 
     - Where every output may depend on the entry at its own place only, vₖ·(J u)ₖ = gₖ·uₖ is compared for every k. In a
       large layer most of these entries are left to the central difference alone (`vjp.places`).
+    - If the two numerics agree and g is far off both, here and where x differs in its last digits, it is wrong
+      (`vjp.at_once`).
     - A small layer is compared entry by entry, a gradient that is small beside the others by itself.
     - If the two numerics disagree, or the complex step cannot be used: does f repeat itself? Then Richardson
       extrapolation from several steps, with a bound for its error, without outputs that have a kink nearby
@@ -157,6 +160,8 @@ def check_vjp(
         dout: the upstream gradient, of out's shape; None to draw it at random, on ±[1, 2].
         seed: of all that is drawn.
         elementwise: True for a layer that is meant to work entry by entry: a note says so if its forward does not.
+        locate: False for a verdict alone: ok says whether all gradients are right together, and nothing is searched.
+            That is a part of the time where something is wrong, and makes no difference where all is right.
         names: names of the arguments for the report; by default those of the forward's signature.
 
     Returns: a `VJPCheck`. Its `ok` is True, False or None. Whatever the functions return or raise leads to a
@@ -165,7 +170,7 @@ def check_vjp(
     code = getattr(forward, "__code__", None)
     if names is None and code is not None:
         names = code.co_varnames[: code.co_argcount]
-    steps = vjp_steps(args, dout, seed=seed, elementwise=elementwise, names=names)
+    steps = vjp_steps(args, dout, seed=seed, elementwise=elementwise, locate=locate, names=names)
     run = _Runner(forward, backward)
     answers = None
     with warnings.catch_warnings(), np.errstate(all="ignore"):

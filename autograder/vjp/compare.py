@@ -8,7 +8,7 @@ T = ⟨v, J u⟩ - ⟨g, u⟩ is compared with what rounding can make of it. Pur
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,9 @@ FLOAT32_UNITS = 64
 # bound it is wrong, and between the two nothing is said: over 30,000 right layers at hard inputs, bounds were exceeded
 # 4 times at most.
 DOUBT = 10
+
+# What differs by so many times all that may excuse it is far off: it can be refused at once (see `at_once`).
+TIMES = 8
 
 # A derivative known no better than this, relative to its own size, acquits nobody.
 RESOLUTION = 1e-6
@@ -221,14 +224,19 @@ def compare_entries(
     slope: Slope,
     probe: Probe | None = None,
     noise: Any = 0.0,
+    see: Callable[[slice, EntryTable], None] | None = None,
 ) -> Outcome:
     """Compare output by output, in a layer whose outputs depend on the entries at their own place only.
 
     There vₖ·(J u)ₖ = Σ gₖ·uₖ, the sum being over the arguments, for every k by itself. See `entry_table`.
+
+    see: shown the table of every slice of the outputs.
     """
     ok, wrong, error, tolerance, largest = True, False, 0.0, 0.0, 0.0
     for at in blocks(point.out.size):
         table = entry_table(point, direction, claims, slope, noise, at)
+        if see is not None:
+            see(at, table)
         difference = table.difference
         if slope.kinked is not None:
             difference = np.where(table.right & slope.kinked[at], 0.0, difference)

@@ -52,7 +52,7 @@ class Settled:
     """An outcome, and what the search for the mistake can build on.
 
     slope: J u, or None where the forward could not be relied on.
-    noise: what rounding does to T; for every output where entries are compared.
+    noise: what rounding does to T; for every output where entries are compared; None if that was not measured.
     alike: whether every output depends on the entries at its own place only.
     """
 
@@ -156,19 +156,19 @@ def _settle(e: Evidence, steps: tuple[float, ...], rng: np.random.Generator) -> 
         f = yield from _finer(point, direction, f)
         real = richardson.derivative(f, point.v)
     del f
-    slope = _slope(e.complex_step, real, point, e.known)
+    slope = slope_of(e.complex_step, real, point, e.known)
     if claims is None:
         return Settled(Outcome(None), slope, 0.0, alike)
     if not np.isfinite(slope.bound).all():
         return Settled(Outcome(None, notes=("the forward gives no finite numbers nearby",)), slope, 0.0, alike)
     # Where the complex step gives T at other points, T is noise and nothing else if g is right, however far away they
     # are; if not, ⟨g, u⟩ itself must not have changed.
-    noise = yield from _noise(point, direction, claims, slope, alike, rng, FAR if slope.complex else 0.0)
+    noise = yield from noise_nearby(point, direction, claims, slope, alike, rng, FAR if slope.complex else 0.0)
     compare = compare_entries if alike else compare_projection
     outcome = compare(point, direction, claims, slope, noise=noise)
     if outcome.ok and slope.complex and compare(point, direction, claims, slope, noise=0.0).ok is False:
         # It is noise that excuses T. But a mistake that jumps from place to place looks like noise from afar.
-        near = yield from _noise(point, direction, claims, slope, alike, rng, 0.0)
+        near = yield from noise_nearby(point, direction, claims, slope, alike, rng, 0.0)
         if compare(point, direction, claims, slope, noise=near).ok is False:
             outcome = replace(outcome, ok=None, notes=("the gradients are not right, or change abruptly nearby",))
     if alike:
@@ -182,7 +182,7 @@ def _settle(e: Evidence, steps: tuple[float, ...], rng: np.random.Generator) -> 
     return Settled(outcome, slope, noise, alike)
 
 
-def _repeats(point: Point, again: np.ndarray) -> bool:
+def same_out(point: Point, again: np.ndarray) -> bool:
     """The same out, up to the rounding of another order of summation (threads of a BLAS may divide the work anew)."""
     largest = float(np.max(np.abs(point.out), initial=0.0))
     return float(np.max(np.abs(again - point.out), initial=0.0)) <= 64 * point.eps * largest
@@ -199,7 +199,7 @@ def _differences(
 
     def read_again(answer: Any) -> None:
         again = real_out(answer, size)
-        repeats.append(again is not None and _repeats(point, again))
+        repeats.append(again is not None and same_out(point, again))
         read_ripple(answer)
 
     def read_ripple(answer: Any) -> None:
@@ -237,7 +237,7 @@ def _sides(point: Point, direction: Direction, steps: tuple[float, ...]) -> Iter
             yield Forward(moved(point.args, direction, signed)), lambda answer: real_out(answer, point.out.size)
 
 
-def _own(claims: list[Claim] | str, point: Point, direction: Direction) -> list[Claim] | None:
+def own_claims(claims: list[Claim] | str, point: Point, direction: Direction) -> list[Claim] | None:
     """Of the claims for all leaves those for the direction's, if each is an array of the right shape."""
     if isinstance(claims, str):
         return None
@@ -246,7 +246,7 @@ def _own(claims: list[Claim] | str, point: Point, direction: Direction) -> list[
     return None if any(c.problem for c in own) else own
 
 
-def _slope(complex_step: np.ndarray | None, real: richardson.Derivative, point: Point, known: bool) -> Slope:
+def slope_of(complex_step: np.ndarray | None, real: richardson.Derivative, point: Point, known: bool) -> Slope:
     """The complex step if the real differences confirm it, as a sum and at every kink, and are certain enough to do so;
     else the real differences."""
     if complex_step is not None:
@@ -261,7 +261,7 @@ def _slope(complex_step: np.ndarray | None, real: richardson.Derivative, point: 
     return Slope(real.value, real.bound, real, False)
 
 
-def _noise(
+def noise_nearby(
     point: Point,
     direction: Direction,
     claims: Sequence[Claim],
@@ -281,7 +281,7 @@ def _noise(
         """How much less ⟨g, u⟩ is there, entry by entry where alike."""
         nonlocal pending
         pending = None
-        there = _own(claims_of(answer, point.args, point.leaves), point, direction)
+        there = own_claims(claims_of(answer, point.args, point.leaves), point, direction)
         if there is not None and alike:
             parts = zip(claims, there, direction.u, strict=True)
             pending = sum(((here.value - c.value) * u).ravel() for here, c, u in parts)
@@ -327,7 +327,7 @@ def _at_kinks(
     if not outcome.ok:
         return outcome
     (answer,) = yield [Backward(fresh(point.args), like(point.dout, v))]
-    rest = _own(claims_of(answer, point.args, point.leaves), point, direction)
+    rest = own_claims(claims_of(answer, point.args, point.leaves), point, direction)
     if rest is None:
         return replace(outcome, ok=False, notes=("the backward gives no gradients for a dout that is 0 at the kinks",))
     note = f"{int(slope.kinked.sum())} of {v.size} outputs are at a kink, where any slope in between is right"

@@ -65,6 +65,7 @@ class Point:
     dout, v: the upstream gradient, as it is handed over and as one flat array.
     out: what the forward computed, flat, and eps, the machine epsilon of its format.
     shape: the shape of out, or None where out is nested.
+    sample_of: of some places of a larger layer, looked at by themselves, the shape of that layer's out.
     """
 
     args: tuple
@@ -74,6 +75,7 @@ class Point:
     out: np.ndarray
     eps: float
     shape: tuple[int, ...] | None
+    sample_of: tuple[int, ...] | None = None
 
     @property
     def entries(self) -> int:

@@ -28,6 +28,8 @@ FEW = 16
 # Directions that a gradient gets besides the first, where real differences decide and it is the only one.
 ALONE = 2
 
+NOT_LOCATED = "it was not located: locate is False"
+
 # What `_steps` returns: the outcome, the verdict on each argument, notes, numerical gradients by position.
 Found = tuple[Outcome, tuple[ArgumentCheck, ...], tuple[str, ...], dict[int, np.ndarray]]
 
@@ -43,13 +45,14 @@ def settle_doubts(
     accepted: list[Outcome],
     alike: bool,
     notes: tuple[str, ...],
+    locate: bool,
     rng: np.random.Generator,
 ) -> Generator[list, list, Found]:
     """Settle each direction along which the claim was not accepted; search where one is wrong.
 
     Where real differences alone decide, everything together is not enough: see `_by_parts`.
 
-    accepted: what was found along the directions where it was.
+    accepted: what was found along the directions where it was. locate: whether to search.
     """
     readable = not any(c.problem for c in claims)
     queue, outcomes, faint, parts = iter(doubts), list(accepted), {}, False
@@ -66,8 +69,8 @@ def settle_doubts(
         )
         outcome = settled.outcome
         if outcome.ok is False or (not readable and settled.slope is not None):
-            found = yield from search(point, direction, claims, settled, rng)
-            return replace(outcome, ok=False), found.arguments, notes, found.numerical
+            del doubt, doubts, own, complex_step, queue  # large arrays
+            return (yield from refuse(point, direction, claims, settled, notes, locate, rng))
         if direction is whole:
             if not alike and settled.slope is not None and not settled.slope.complex:
                 queue, parts = _by_parts(point, claims, rng), True
@@ -82,11 +85,30 @@ def settle_doubts(
     outcome = next((o for o in outcomes if o.ok is None), outcomes[0])
     if outcome.ok is not None:
         return outcome, every(point, True), notes, {}
-    checks = tuple(
-        ArgumentCheck(leaf.name, leaf.argument, False if c.problem else None, c.problem)
-        for leaf, c in zip(point.leaves, claims, strict=True)
-    )
-    return replace(outcome, ok=None if readable else False), checks, notes, {}
+    return replace(outcome, ok=None if readable else False), unlocated(point, claims), notes, {}
+
+
+def refuse(
+    point: Point,
+    direction: Direction,
+    claims: list[Claim],
+    settled: Settled,
+    notes: tuple[str, ...],
+    locate: bool,
+    rng: np.random.Generator,
+) -> Generator[list, list, Found]:
+    """What is found of gradients that are wrong: where, if that is asked."""
+    outcome = replace(settled.outcome, ok=False)
+    if not locate:
+        return outcome, unlocated(point, claims), (*notes, NOT_LOCATED), {}
+    found = yield from search(point, direction, claims, settled, rng)
+    return outcome, found.arguments, notes, found.numerical
+
+
+def unlocated(point: Point, claims: list[Claim]) -> tuple[ArgumentCheck, ...]:
+    """The arguments, where nothing is known of any but whose gradient cannot be read."""
+    pairs = zip(point.leaves, claims, strict=True)
+    return tuple(ArgumentCheck(leaf.name, leaf.argument, False if c.problem else None, c.problem) for leaf, c in pairs)
 
 
 def _drowned(point: Point, direction: Direction, own: list[Claim], settled: Settled, claims: list[Claim]) -> bool:

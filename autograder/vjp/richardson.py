@@ -127,10 +127,14 @@ def derivative(f: Differences, v: np.ndarray) -> Derivative:
 
 
 def _with_kinks(d: Derivative, v: np.ndarray, kinks: dict[int, tuple]) -> Derivative:
-    """The derivative with its one-sided slopes entered; where they are the same, there is no kink after all."""
+    """The derivative with its one-sided slopes entered; where they are the same, there is no kink after all.
+
+    The arrays of d are written into: copies would be half as much again as all else that is kept of a large layer.
+    """
     left, right, slack = (np.concatenate(parts) for parts in zip(*(kinks[k] for k in sorted(kinks)), strict=True))
-    value, bound, kinked, low, high = (a.copy() for a in (d.value, d.bound, d.kinked, d.low, d.high))
+    value, bound, kinked = d.value, d.bound, d.kinked.copy()
     value[d.kinked], bound[d.kinked] = (left + right) / 2, slack
+    low, high = value.copy(), value.copy()
     low[d.kinked], high[d.kinked] = np.minimum(left, right), np.maximum(left, right)
     same = np.abs(right - left) <= ONE_SLOPE * np.maximum(np.abs(left), np.abs(right))
     kinked[d.kinked] = ~same

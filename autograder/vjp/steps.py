@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from autograder.vjp.answers import Claim, ask, claims_of, not_finite, numbers, precision, shapes, trouble
+from autograder.vjp.at_once import at_once
 from autograder.vjp.compare import Outcome, Probe, quick
 from autograder.vjp.evidence import central_requests, complex_request, place_by_place
 from autograder.vjp.layer import (
@@ -28,7 +30,7 @@ from autograder.vjp.layer import (
     two_draws,
     with_values,
 )
-from autograder.vjp.parts import Found, closer, every, settle_doubts
+from autograder.vjp.parts import NOT_LOCATED, Found, closer, every, refuse, settle_doubts, unlocated
 from autograder.vjp.places import MANY, by_places
 from autograder.vjp.result import Backward, Forward, VJPCheck
 
@@ -42,6 +44,7 @@ def vjp_steps(
     *,
     seed: int = 0,
     elementwise: bool = False,
+    locate: bool = True,
     names: Sequence[str] | None = None,
     out_shape: tuple[int, ...] | None = None,
 ) -> Generator[list[Forward | Backward], list[Any], VJPCheck]:
@@ -59,13 +62,15 @@ def vjp_steps(
         dout: the upstream gradient, of out's structure; None to draw it.
         seed: of the random directions, and of dout.
         elementwise: True for a layer that is meant to work entry by entry: a note says so if its forward does not.
+        locate: False for a verdict alone, without a search for what is wrong.
         names: names for the arguments, in order.
         out_shape: the shape of out, if it is known: it saves a round.
 
     Returns: the verdict (as the value of the generator's StopIteration).
     """
     rng = np.random.default_rng(STREAM + seed)
-    steps = _steps(tuple(args), dout, rng, elementwise, names or (), out_shape)
+    decide = partial(_decide, elementwise=elementwise, locate=locate, rng=rng)
+    steps = _steps(tuple(args), dout, rng, decide, names or (), out_shape)
     evaluations, answers = 0, None
     while True:
         try:
@@ -89,7 +94,7 @@ def vjp_steps(
 
 
 def _steps(
-    args: tuple, dout: Any, rng: np.random.Generator, elementwise: bool, names: Sequence[str], out_shape: Any
+    args: tuple, dout: Any, rng: np.random.Generator, decide: Callable, names: Sequence[str], out_shape: Any
 ) -> Generator[list, list, Found]:
     names = [str(name) for name in names][: len(args)]
     leaves, notes = differentiable(args, names + [f"arg{i}" for i in range(len(names), len(args))])
@@ -138,15 +143,17 @@ def _steps(
     notes += [f"d{leaf.name} holds {c.raw.dtype}" for leaf, c in zip(leaves, claims, strict=True) if _unusual(c)]
     if point.eps > EPS:
         notes.append("out is not float64, and differences keep few of its digits")
-    probe = Probe(None, *first[1:]) if places else Probe(*first[1:])
-    del first
+    held = [Probe(None, *first[1:]) if places else Probe(*first[1:])]
+    del first, drawn, u
     if places:
-        outcome = yield from by_places(point, whole, claims, probe, rng)
-        if outcome is not None:
-            return outcome, every(point, True), tuple(notes), {}
+        found = yield from by_places(point, whole, claims, held[0], rng, partial(decide, notes=tuple(notes)))
+        if found is not None:
+            return found
         (complex_step,) = yield from ask([complex_request(args, whole, point.out.size)], point.entries)
-        probe = replace(probe, complex_step=complex_step)
-    return (yield from _decide(point, whole, claims, probe, elementwise, tuple(notes), rng))
+        held = [replace(held[0], complex_step=complex_step)]
+        del complex_step
+    # Handed over: what this generator kept would be in memory to the end.
+    return (yield from decide(point, whole, claims, held.pop(), notes=tuple(notes)))
 
 
 def _first_round(
@@ -173,24 +180,40 @@ def _decide(
     whole: Direction,
     claims: list[Claim],
     probe: Probe,
+    *,
     elementwise: bool,
+    locate: bool,
     notes: tuple[str, ...],
     rng: np.random.Generator,
 ) -> Generator[list, list, Found]:
+    """Accept at once, refuse at once, or look more closely."""
     alike = all(leaf.value.shape == point.shape for leaf in point.leaves)
     readable = not any(c.problem for c in claims)
+    if not readable and not locate:
+        return Outcome(False), unlocated(point, claims), (*notes, NOT_LOCATED), {}
     first = quick(point, whole, claims, probe, alike) if readable else None
-    if alike and (first is None or first.entries_differ):
+    claimed, refused = claims if readable else None, None
+    if first is None and not (alike and locate):
+        refused = yield from at_once(point, whole, claimed, probe, False, rng)
+    if alike and refused is None and (first is None or first.entries_differ):
         alike = yield from place_by_place(point, whole, rng)
         if elementwise and not alike:
             notes = (*notes, "the forward is not elementwise: an entry of out depends on several places")
-    doubts, accepted = [(whole, claims, probe.complex_step)], []
+        if alike or (first is None and locate):
+            refused = yield from at_once(point, whole, claimed, probe, alike, rng)
+    complex_step = probe.complex_step
+    del probe
+    if refused is not None:
+        del complex_step
+        return (yield from refuse(point, whole, claims, refused, notes, locate, rng))
+    doubts, accepted = [(whole, claims, complex_step)], []
+    del complex_step
     if first is not None and not (first.entries_differ and alike):
         doubts, accepted = (yield from closer(point, claims, whole, first.size, alike)), [first.outcome]
         if not doubts:
             return first.outcome, every(point, True), notes, {}
-    del first, probe
-    return (yield from settle_doubts(point, whole, claims, doubts, accepted, alike, notes, rng))
+    del first
+    return (yield from settle_doubts(point, whole, claims, doubts, accepted, alike, notes, locate, rng))
 
 
 def _no_figures(ok: bool | None, notes: list[str], why: str) -> Found:
