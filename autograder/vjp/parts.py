@@ -50,7 +50,7 @@ def settle_doubts(
 ) -> Generator[list, list, Found]:
     """Settle each direction along which the claim was not accepted; search where one is wrong.
 
-    Where real differences alone decide, everything together is not enough: see `_by_parts`.
+    Where real differences alone decide, or nothing can be said, everything together is not enough: see `_by_parts`.
 
     accepted: what was found along the directions where it was. locate: whether to search.
     """
@@ -72,7 +72,7 @@ def settle_doubts(
             del doubt, doubts, own, complex_step, queue  # large arrays
             return (yield from refuse(point, direction, claims, settled, notes, locate, rng))
         if direction is whole:
-            if not alike and settled.slope is not None and not settled.slope.complex:
+            if not alike and settled.slope is not None and (outcome.ok is None or not settled.slope.complex):
                 queue, parts = _by_parts(point, claims, rng), True
         elif outcome.ok is None and parts and (direction.size == (1.0,) or len(point.leaves) == 1):
             continue  # known too inaccurately to accuse; all together have been judged
