@@ -71,7 +71,7 @@ class Question:
     similar: str = ""
     kinks: Callable[[], tuple[np.ndarray, np.ndarray] | None] = field(compare=False, default=_no_kinks)
 
-    @property
+    @functools.cached_property
     def single(self) -> bool:
         """Whether the inputs are float32."""
         return any(getattr(a, "dtype", None) == np.float32 for a in self.args)

@@ -38,13 +38,18 @@ class Observation:
 def observe(key: Key, session: Session) -> tuple[Observation, ...]:
     """One `Observation` for each question of the key, in order.
 
-    One batch asks every question, and begins the numerical checks with it; most of those need nothing more. Where there
-    are hidden questions, theirs alone are asked twice and begin a numerical check: their inputs are new, while public
-    ones have been through `check()`. A public question gets its numerical check one round later, where an answer to it
-    is not the reference's.
+    One batch asks every question. Where there are hidden questions, theirs alone are asked twice: their inputs are new,
+    while public ones have been through `check()`. The first of them that can be differentiated (or every question,
+    where none is hidden) begins its numerical check with that batch; most of those need nothing more. The others get
+    theirs one round later, where an answer is not the reference's: where it is, the check could only confirm it.
     """
     hidden = any(question.hidden for question in key.questions)
-    asked = [_Asked(key, question, seed, question.hidden or not hidden) for seed, question in enumerate(key.questions)]
+    asked, begun = [], False
+    for seed, question in enumerate(key.questions):
+        closely = question.hidden or not hidden
+        at_once = key.pair and closely and _asks_for_gradient(question) and not (hidden and begun)
+        begun |= at_once
+        asked.append(_Asked(key, question, seed, closely, at_once))
     for one, replies in zip(asked, _grouped(session, [one.calls for one in asked]), strict=True):
         one.take(replies)
     _go_on(session, [one for one in asked if one.steps is not None])
@@ -54,11 +59,12 @@ def observe(key: Key, session: Session) -> tuple[Observation, ...]:
 class _Asked:
     """One question on its way: the calls of the first batch, and the numerical check that they begin.
 
-    The check asks for the plain forward and backward too; where it does, theirs are the second calls.
+    closely: whether it is asked twice. at_once: whether the numerical check begins with the first batch; it asks for
+    the plain forward and backward too, and theirs are the second calls then.
     """
 
-    def __init__(self, key: Key, question: Question, seed: int, closely: bool):
-        self.key, self.question, self.closely = key, question, closely
+    def __init__(self, key: Key, question: Question, seed: int, closely: bool, at_once: bool):
+        self.key, self.question, self.at_once = key, question, at_once
         self.room = _room(question)
         self.steps = self.vjp = None
         self.wanted: list = []
@@ -66,7 +72,7 @@ class _Asked:
             self.steps = gradients.vjp_steps(
                 question.args, question.dout, seed=seed, elementwise=key.elementwise, names=key.forward.args
             )
-            if closely:
+            if at_once:
                 self.wanted = next(self.steps)
         once = [self.call(f.name, question.dout) for f in key.functions]
         self.calls = list(once)
@@ -122,12 +128,12 @@ class _Asked:
         if self.steps is not None:
             if not _differentiable(self.first, self.question):
                 self.steps = None
-            elif self.closely:
+            elif self.at_once:
                 self.send(replies[self.wanted_at])
         if self.steps is not None and self.agrees():
             # A longer check could only confirm what the reference says, to fewer digits.
             self.steps = None
-        if self.steps is not None and not self.closely:
+        if self.steps is not None and not self.at_once:
             self.wanted = next(self.steps)
 
     def send(self, replies: Sequence[Reply]) -> None:
