@@ -89,10 +89,7 @@ class Server:
         pipe.send(wire.READY, 0, layers)
         _, _, body = pipe.receive()
 
-        def progress(source, at):
-            pipe.send(wire.PROGRESS, 0, (source, at))
-
-        with self._load(body, progress) as (caller, definitions):
+        with self._load(body) as (caller, definitions):
             pipe.send(wire.DEFINED, 0, definitions)
             while True:
                 self._answer(caller, *pipe.receive()[1:])
@@ -108,9 +105,14 @@ class Server:
         self.pipe.flush()
 
     @contextlib.contextmanager
-    def _load(self, body: bytes, progress):
+    def _load(self, body: bytes):
         """Runs the sources; gives a `Caller` of what they defined and what the grader is told of it."""
-        sources, names, skip = wire.Reader(body).decode()
+        sources, names, skip, told = wire.Reader(body).decode()
+
+        def progress(source, at):
+            if told:
+                self.pipe.send(wire.PROGRESS, 0, (source, at))
+
         program = Program(sources, names, self.standins, frozenset(map(tuple, skip)), progress)
         with world(program, self.standins, self.refusal):
             program.run()
@@ -125,9 +127,9 @@ class Server:
     def _rehearse(self) -> None:
         """Every path of the above once: what is imported, cached or allocated by it is shared by all forks."""
         text = "import numpy as np\ndef f(x):\n    return x * 2.0, x\ndef g(dout, x):\n    return dout * 2.0\n"
-        load = wire.frame(wire.LOAD, 0, ((("rehearsal", text, None, (), False, True),), ("f", "g"), ()))
+        load = wire.frame(wire.LOAD, 0, ((("rehearsal", text, None, (), False, True),), ("f", "g"), (), False))
         x = np.ones((2, 3))
-        with self._load(load[wire.HEADER.size :], lambda source, at: None) as (caller, definitions):
+        with self._load(load[wire.HEADER.size :]) as (caller, definitions):
             wire.frame(wire.DEFINED, 0, definitions)
             for call in (("f", (x,), None, None, True), ("g", (x,), "f", x, False)):
                 messages.reply_frame(0, caller.call(*call))

@@ -1,6 +1,7 @@
 """Has a submission's sources run in a fresh child, and finds out which of the graded functions they define.
 
 A statement that hangs or ends the process costs that statement: the sources run again, in another child, without it.
+Which statement that is, a child only says when one has failed: seventy frames take as long as a notebook's functions.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from .converse import Failure
 from .line import Line
 from .replies import MAX_DEFINITIONS, read_definitions
 
-MAX_LOADS = 5  # times that the sources are run
+MAX_LOADS = 5  # times that the sources are run by a child that says where it is
+SILENT = 1.0  # seconds, of CPU or waiting, that one may take which does not
 MAX_PROGRESS = 100_000
 
 Place = tuple[int, int]  # source, statement
@@ -27,7 +29,7 @@ class Loader:
         self.skipped: dict[Place, Failure] = {}
         self.definitions: dict[str, Definition] = {}
         self.remarks: tuple[str, ...] = ()
-        self.died_early = False
+        self.told = False
 
     def load(self) -> Failure | None:
         """Leaves a child that has loaded the submission; the failure, where there is none to be had."""
@@ -38,13 +40,14 @@ class Loader:
             except Failure as failure:
                 if self.line.tries_again(failure):
                     continue
-                if failure.status == CRASHED and not place and not self.died_early:
-                    self.died_early = True  # while it waited for a submission: nothing had been run
-                    continue
                 at = place[-1] if place else None
-                if failure.status in (TIMEOUT, CRASHED) and at not in (None, *self.skipped) and self._may_try():
-                    self.skipped[at] = failure
-                    continue
+                if failure.status in (TIMEOUT, CRASHED) and self._may_try():
+                    if not self.told:
+                        self.told = True
+                        continue
+                    if at not in (None, *self.skipped):
+                        self.skipped[at] = failure
+                        continue
                 problem = Problem("", failure.message)
                 self.definitions = {name: Definition(name, False, problem=problem) for name in self.names}
                 self.remarks = self._left_out()
@@ -81,9 +84,11 @@ class Loader:
 
         self.line.fresh()
         sources = tuple((s.label, s.text, s.module, s.answers, s.untouched, s.runs) for s in self.sources)
-        payload = wire.frame(wire.LOAD, 0, (sources, self.names, tuple(self.skipped)))
-        limits = self.limits
-        self.line.exchange(payload, limit, accept, cpu=limits.definitions, wall=limits.call_wall)
+        payload = wire.frame(wire.LOAD, 0, (sources, self.names, tuple(self.skipped), self.told))
+        cpu, wall = self.limits.definitions, self.limits.call_wall
+        if not self.told:
+            cpu, wall = min(cpu, SILENT), min(wall, SILENT)
+        self.line.exchange(payload, limit, accept, cpu=cpu, wall=wall)
         return result[0]
 
     def _explained(self, definition: Definition) -> Definition:

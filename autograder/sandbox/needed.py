@@ -3,7 +3,7 @@
 A notebook is half experiments: plots, checks, a training loop that takes a minute. None of them decides what a function
 returns. A statement is needed if it binds a name that a needed statement uses, or changes what such a name stands for;
 the graded names come first. Imports are always run: what is not to be had is said. Where a notebook reaches for names
-by other means (exec, globals(), global), all of it is run.
+by other means (exec, globals(), global), all of it is run. A cell whose words rule out that it matters is not parsed.
 
 Runs in the submission's process, like everything that looks at its code.
 """
@@ -15,6 +15,7 @@ import builtins
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 # names and attributes with which code can use a name without naming it
 INDIRECT = {"exec", "eval", "compile", "globals", "locals", "vars", "setattr", "delattr", "__import__", "import_module"}
@@ -23,31 +24,87 @@ FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)
 IMPORTS = ast.Import | ast.ImportFrom
-WORDS = re.compile(rf"\b(?:global|{'|'.join(INDIRECT)})\b")
+SIGNS = ("global", *INDIRECT)
+WORDS = re.compile(rf"\b(?:{'|'.join(SIGNS)})\b")
+# a line that could be a magic, a shell command or a question, or the start of a cell in another language
+MAGIC = re.compile(r"^[\w.,\[\] \t=]*[%!?]|\?\s*$", re.MULTILINE)
+USED = (".", "(", "[", '"', "'")  # what may follow a name that is only used
+FAR = 64  # characters between `def` and a name; if there are more, it could be anything
+BUILTINS = frozenset(dir(builtins))
 
 
 # fields that hold no node below, or none that matters
 LEAVES = {"ctx", "op", "ops", "id", "attr", "kind", "type_comment"}
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What the graded functions need.
+
+    wanted: the names that they use, their own included; fixed: names of modules, functions and builtins: `np.x = 1` and
+        `f(x)` leave what these stand for as it is.
+    left_out: the statements, as (cell, number), that they can do without.
+    """
+
+    wanted: frozenset[str]
+    fixed: frozenset[str]
+    left_out: frozenset[tuple[int, int]]
+
+
+def normal(text: str) -> str:
+    """The text with its names as Python reads them, in normal form (NFKC)."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
 def may_be_indirect(text: str) -> bool:
-    """Whether code could reach names by other means, by its words alone; as Python does, in normal form (NFKC)."""
-    return WORDS.search(text if text.isascii() else unicodedata.normalize("NFKC", text)) is not None
+    """Whether code could reach names by other means, by its words alone."""
+    text = normal(text)
+    return any(word in text for word in SIGNS) and WORDS.search(text) is not None
 
 
-def unneeded(
+def may_matter(text: str, needs: Needs) -> bool:
+    """Whether a cell could be needed too, or the student is to be told of it, by its words alone: it may bind a name
+    that is wanted, change what that stands for, or have a magic or shell line. The text is in normal form."""
+    if any(sign in text for sign in "%!?") and MAGIC.search(text):
+        return True
+    return any(name in text and (name not in needs.fixed or _may_bind(text, name)) for name in needs.wanted)
+
+
+def _may_bind(text: str, name: str) -> bool:
+    """Whether the name of a module or a function stands where it could be bound: a dot, a bracket or a quote mark after
+    it says that it is only used, unless it follows `def` or `class`."""
+    at = text.find(name)
+    while at >= 0:
+        end = at + len(name)
+        before, after = text[at - 1 : at], text[end : end + 1]
+        if not (_in_word(before) or _in_word(after)):
+            if after not in USED:
+                return True
+            if after in "([":
+                words = text[max(0, at - FAR) : at].replace("\\", " ").split()
+                if not words or words[-1] in ("def", "class"):
+                    return True
+        at = text.find(name, end)
+    return False
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def needs(
     cells: dict[int, Sequence[ast.stmt]], names: Sequence[str], suspicious: Collection[int] | None = None
-) -> set[tuple[int, int]]:
-    """The statements, as (cell, number), that the functions `names` can do without.
+) -> Needs | None:
+    """What the functions `names` need of these cells; None if that cannot be told.
 
     suspicious: the cells that `may_be_indirect`; None for all.
     """
     looked_at = cells if suspicious is None else suspicious
     if any(_is_indirect(statement) for at in looked_at for statement in cells[at]):
-        return set()
+        return None
     facts = [((at, i), statement, *_facts(statement)) for at, body in cells.items() for i, statement in enumerate(body)]
     modules = {name for _, statement, binds, _ in facts if isinstance(statement, IMPORTS) for name in binds}
-    fixed = modules | {s.name for _, s, *_ in facts if isinstance(s, FUNCTIONS)} | set(dir(builtins))
+    fixed = modules | {s.name for _, s, *_ in facts if isinstance(s, FUNCTIONS)} | BUILTINS
     wanted, waiting, grown = set(names), facts, True
     while grown:
         grown, rest = False, []
@@ -59,7 +116,7 @@ def unneeded(
             else:
                 rest.append(fact)
         waiting = rest
-    return {place for place, *_ in waiting}
+    return Needs(frozenset(wanted), frozenset(fixed), frozenset(place for place, *_ in waiting))
 
 
 def _uses(statement: ast.stmt) -> Iterator[str]:

@@ -15,13 +15,14 @@ import sys
 import types
 
 from .cells import Parsed, defines, parse
-from .needed import may_be_indirect, unneeded
+from .needed import may_be_indirect, may_matter, needs, normal
 from .problems import describe_error, one_line
 
 _FUTURES = 0
 for _name in __future__.all_feature_names:
     _FUTURES |= getattr(__future__, _name).compiler_flag
 MAX_REMARKS = 20
+MAX_ROUNDS = 8  # of looking for what else could matter; then all of it does
 WHOLE = -1  # in the place of a statement's number: the source as a whole
 
 
@@ -106,17 +107,34 @@ class Program:
                 self._note_bindings(at, self._run_file(at, module).__dict__, {})
 
     def _look_ahead(self) -> None:
-        """Parses the notebook's cells, and leaves out what no graded function needs."""
-        for at, (label, text, module, _, _, runs) in enumerate(self.sources):
-            if module is None and runs and (at, WHOLE) not in self.skip:
-                self.progress(at, WHOLE)
-                self.parsed[at] = parse(text, label)
-        statements = {at: parsed.statements for at, parsed in self.parsed.items()}
-        if all(only_defines(statement) for body in statements.values() for statement in body):
-            return
+        """Parses of the notebook's cells what could matter, and leaves out what no graded function needs."""
+        cells = [at for at, source in enumerate(self.sources) if source[2] is None and source[5]]
+        waiting = {at: normal(self.sources[at][1]) for at in cells if (at, WHOLE) not in self.skip}
+        suspicious = [at for at, text in waiting.items() if may_be_indirect(text)]
+        chosen = [at for at, text in waiting.items() if self._answers(at) or "import" in text or at in suspicious]
         with contextlib.suppress(RecursionError):  # nested too deep to look through: all of it runs
-            suspicious = [at for at in statements if may_be_indirect(self.sources[at][1])]
-            self.skip = frozenset(self.skip) | unneeded(statements, self.names, suspicious)
+            for _ in range(MAX_ROUNDS):
+                self._parse(waiting, chosen)
+                statements = {at: self.parsed[at].statements for at in cells if at in self.parsed}
+                if not waiting and all(only_defines(statement) for body in statements.values() for statement in body):
+                    return
+                needed = needs(statements, self.names, suspicious)
+                if needed is None:
+                    break
+                chosen = [at for at, text in waiting.items() if may_matter(text, needed)]
+                if not chosen:
+                    self.skip = frozenset(self.skip) | needed.left_out | {(at, WHOLE) for at in waiting}
+                    return
+        self._parse(waiting, list(waiting))
+
+    def _answers(self, at: int) -> bool:
+        return any(name in self.names for name in self.sources[at][3])
+
+    def _parse(self, waiting: dict[int, str], chosen: list[int]) -> None:
+        for at in chosen:
+            del waiting[at]
+            self.progress(at, WHOLE)
+            self.parsed[at] = parse(self.sources[at][1], self.sources[at][0])
 
     def _run_file(self, at: int, name: str) -> types.ModuleType:
         """The module of a file, run now unless another source imported it."""

@@ -1,62 +1,116 @@
 """Of a notebook only what the graded functions need is run; whatever could matter to them is needed."""
 
 import ast
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from autograder.calls import Call, Limits, Source
 from autograder.sandbox import Sandbox
-from autograder.sandbox.needed import INDIRECT, may_be_indirect, unneeded
+from autograder.sandbox.cells import parse
+from autograder.sandbox.needed import INDIRECT, may_be_indirect, needs
+from autograder.sandbox.program import WHOLE, Program
 
 
 def left_out(*cells: str, names=("f",)) -> list[str]:
     """The statements that are not run, as text."""
     parsed = {at: ast.parse(cell).body for at, cell in enumerate(cells)}
-    return [ast.unparse(parsed[at][number]) for at, number in sorted(unneeded(parsed, names))]
+    found = needs(parsed, names)
+    return [] if found is None else [ast.unparse(parsed[at][number]) for at, number in sorted(found.left_out)]
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "plot(f(x))",
-        "w = f(x)",  # w is a local name of f, another one here
-        "for epoch in range(10**9):\n    w = f(w)",
-        "assert f(1) == 2",
-        "np.random.seed(0)",
-        "def unused():\n    return f(1)",
-        "print(np.pi)",
-    ],
-)
+EXPERIMENTS = [
+    "plot(f(x))",
+    "w = f(x)",  # w is a local name of f, another one here
+    "for epoch in range(10**9):\n    w = f(w)",
+    "assert f(1) == 2",
+    "np.random.seed(0)",
+    "def unused():\n    return f(1)",
+    "print(np.pi)",
+]
+
+
+@pytest.mark.parametrize("statement", EXPERIMENTS)
 def test_experiments_are_left_out(statement):
     """What uses the function, without being used by it, is not run."""
     function = "import numpy as np\ndef f(x):\n    w = np.sum(x)\n    return w\n"
     assert left_out(function, statement) == [ast.unparse(ast.parse(statement))]
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "table = {}",
-        "table['a'] = 1",
-        "table.update(a=1)",
-        "fill(table)",
-        "for i in range(3):\n    table[i] = i",
-        "table += [1]",
-        "with open('x') as table:\n    pass",
-        "from tables import table",
-        "from tables import *",
-        "import tables as table",
-        "def table():\n    return 1",
-        "class table:\n    pass",
-        "(table := 3)",
-        "if table:\n    table = None",
-        "try:\n    import table\nexcept ImportError:\n    table = None",
-    ],
-)
+NEEDED = [
+    "table = {}",
+    "table['a'] = 1",
+    "table.update(a=1)",
+    "fill(table)",
+    "for i in range(3):\n    table[i] = i",
+    "table += [1]",
+    "with open('x') as table:\n    pass",
+    "from tables import table",
+    "from tables import *",
+    "import tables as table",
+    "def table():\n    return 1",
+    "class table:\n    pass",
+    "(table := 3)",
+    "if table:\n    table = None",
+    "try:\n    import table\nexcept ImportError:\n    table = None",
+]
+
+
+@pytest.mark.parametrize("statement", NEEDED)
 def test_what_a_function_reaches_for_is_run(statement):
     """A name that the function uses is bound, and every statement that may change what it stands for is run."""
     assert left_out("def f(x):\n    return table", statement) == []
+
+
+# each binds or changes f, np or mark where a reader of words could overlook it
+HIDDEN = [
+    "for np in (1,): pass",
+    "(f) = 1",
+    "f: int = 3",
+    "def   f(x): return 0",
+    "async def f(x): return 0",
+    "def \\\n  mark(g): return g",
+    "def" + " " * 200 + "f(x): return 0",
+    "class np: pass",
+    "class mark(object): pass",
+    "del f",
+    "x, np = 1, 2",
+    "with open('x') as np: pass",
+    "try: pass\nexcept ValueError as mark: pass",
+    "[f := 1]",
+    "if x:\n    def f(x): return 0",
+    "\uff46 = 1",  # a wide f, the same name to Python
+    "match x:\n    case [np]: pass",
+    "print(f'{(np := 3)}')",
+    "%time f = 3",
+]
+USES = ["np.sum(f(3))", "x = f(np.pi)", 'print("f", f[0])', "y = [mark(g) for g in (1,)]", "np.table[0] = 1"]
+
+
+@pytest.mark.parametrize("statement", [*EXPERIMENTS, *NEEDED, *HIDDEN, *USES])
+def test_what_is_not_parsed_is_not_needed(statement):
+    """A cell is passed over by its words alone only where its syntax tree would say the same."""
+    function = "import numpy as np\ndef mark(g):\n    return g\n@mark\ndef f(x):\n    return np.sum(table)"
+    cells = [function, statement, "table = 1", "f = f", "def g(x): return f(x)"]
+    sources = [(f"cell {n}", text, None, ("f",) if n == 0 else (), False, True) for n, text in enumerate(cells)]
+    quick = Program(sources, ("f",), SimpleNamespace())
+    quick._look_ahead()
+    parsed = {at: parse(text, "").statements for at, text in enumerate(cells)}
+    found = needs(parsed, ("f",))
+    everything = {(at, i) for at, body in parsed.items() for i in range(len(body))}
+    skipped = {(at, i) for at, i in everything if (at, i) in quick.skip or (at, WHOLE) in quick.skip}
+    assert skipped == set(found.left_out)
+
+
+@pytest.mark.parametrize("statement", USES)
+def test_a_cell_that_only_uses_the_functions_is_not_parsed(statement):
+    """Which is what makes a notebook of forty cells as quick to load as its six functions."""
+    function = "import numpy as np\ndef mark(g):\n    return g\ndef f(x):\n    return np.sum(mark(x))"
+    sources = [("cell 1", function, None, ("f",), False, True), ("cell 2", statement, None, (), False, True)]
+    program = Program(sources, ("f",), SimpleNamespace())
+    program._look_ahead()
+    assert set(program.parsed) == {0}
 
 
 def test_imports_are_always_run():
@@ -120,3 +174,16 @@ def test_a_function_that_another_cell_puts_together_is_found():
     sources = [Source(f"cell {n}", text) for n, text in enumerate(cells)]
     with Sandbox(Limits(call=1, call_wall=2)) as box, box.open(sources, ("f",)) as session:
         assert session.run([Call("f", (np.ones(2),))])[0].value.tolist() == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("line", ["!pip install torch", "%matplotlib inline", "files = !ls", "plot?"])
+def test_a_skipped_magic_is_told_of(line):
+    """A cell that no function needs is looked at all the same where a line of it is none of Python's."""
+    sources = [
+        ("cell 1", "def f(x):\n    return x", None, ("f",), False, True),
+        ("cell 2", line, None, (), False, True),
+    ]
+    program = Program(sources, ("f",), SimpleNamespace())
+    program._look_ahead()
+    program._run_source(1, {})
+    assert program.remarks == ["cell 2: 1 line of magics or shell commands skipped"]
