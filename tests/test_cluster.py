@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import pickle
 import subprocess
@@ -143,6 +144,17 @@ def test_the_same_as_here_though_a_worker_is_killed(place, running, expected, tm
     assert judged(tmp_path / "out") == expected
     head = json.loads((tmp_path / "out" / "results.json").read_text())
     assert head["grader"]["sandbox"] == "full, on each worker"
+
+
+def test_dasks_own_lines_are_kept_back(place, monkeypatch):
+    """Those of loggers with a level of their own too: what the client loses and asks for again is no concern."""
+    monkeypatch.setattr(cluster, "REACHED", 0.5)
+    for name in ("distributed", "distributed.client"):
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.WARNING)
+    catalogue = load_catalogue(place / "solutions")
+    with pytest.raises(BadInput):
+        next(cluster.grade_on_cluster([], catalogue, Course(place / "solutions", A), "tcp://127.0.0.1:9"))
+    assert not logging.getLogger("distributed.client").isEnabledFor(logging.ERROR)
 
 
 def test_no_scheduler(place, tmp_path, capsys, monkeypatch):

@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 
-COURSE = "check_vjp student.notebook grading local course course.figures course.graphs course.earlier course.training"
+COURSE = "gradients student.notebook grading local course course.figures course.graphs course.earlier course.training"
 OTHERS = """
 _sitebuiltins numpy numpy.random IPython IPython.core.interactiveshell IPython.core.ultratb IPython.display
 IPython.core.pylabtools matplotlib matplotlib.pyplot matplotlib.figure matplotlib.mathtext

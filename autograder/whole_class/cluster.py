@@ -42,8 +42,9 @@ def grade_on_cluster(
         import distributed  # noqa: F401
     except ImportError:
         raise BadInput('--cluster needs Dask: pip install "backprop-by-hand[cluster]"') from None
-    # Its own lines about a lost connection would stand between ours.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    # Its own lines about a lost connection would stand between ours; some of its loggers have levels of their own.
+    for name in ("distributed", *(n for n in logging.root.manager.loggerDict if n.startswith("distributed."))):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     run = _Run(jobs, setup_of(catalogue, course), course, address)
     try:
         yield from run.results()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,7 @@ from autograder.calls import Limits
 from autograder.nbgrader_plugin.pictures import SIGNATURE, plain_png
 from autograder.sandbox import SandboxError
 from autograder.sandbox.cells_box import MAX_OUTPUTS, NotebookBox
+from autograder.sandbox.cells_warm import COURSE
 from autograder.sandbox.cells_wire import MAX_PICTURES, MAX_TEXT
 from tests.sandbox.test_doctor import _OLDER_KERNEL, LANDLOCK_CREATE_RULESET
 
@@ -34,6 +36,12 @@ def open_box():
 
 def kinds(outputs):
     return [(shown.kind, bool(shown.picture)) for shown in outputs]
+
+
+@pytest.mark.parametrize("name", COURSE.split())
+def test_what_is_imported_for_all_notebooks_is_there(name):
+    """A module that has another name by now would be missed in silence, and imported by every notebook anew."""
+    assert importlib.util.find_spec(f"autograder.{name}") is not None
 
 
 # What an honest notebook shows ----------------------------------------------------------------------------------------
