@@ -222,7 +222,7 @@ def by_turns(ways: dict[str, Callable[[], float]], rounds: int) -> dict[str, flo
     return {name: statistics.median(values) for name, values in found.items()}
 
 
-def compare(classes: Classes, peers: Peers, rounds: int, count: int = 500) -> dict[str, float]:
+def compare(classes: Classes, peers: Peers, rounds: int, count: int = 1000) -> dict[str, float]:
     """Seconds a submission: ours on one core and on two, and the peers."""
     one = {min(os.sched_getaffinity(0))}
     found = by_turns(
