@@ -181,6 +181,7 @@ def check_vjp(
             except StopIteration as stop:
                 return stop.value
             answers = [run(request) for request in batch]
+            del batch  # large arrays
 
 
 class _Runner:

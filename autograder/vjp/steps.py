@@ -91,6 +91,7 @@ def vjp_steps(
             )
         evaluations += len(batch)
         answers = yield batch
+        del batch  # large arrays
 
 
 def _steps(
