@@ -140,7 +140,7 @@ def burst(checker: Callable, layer: Layer, seed: int) -> tuple[list[float], list
 
 def digits(number: float) -> str:
     """Three digits, and large numbers written out: 0.219, 54.8, 1,310."""
-    return f"{float(f'{number:.3g}'):,.0f}" if number >= 1000 else f"{number:.3g}"
+    return f"{float(f'{number:.3g}'):,.0f}" if number >= 999.5 else f"{number:.3g}"
 
 
 def table(several: list[Layer], names: list[str], right: bool, unit: str = OURS) -> list[list[str]]:

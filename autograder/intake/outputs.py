@@ -15,8 +15,9 @@ from .problem import BrokenSubmission
 MAX_STEPS = 5_000_000  # brackets passed over, or strings read: each costs time, however short it is written
 # The rest of a string, up to its closing quote or the end of the piece; an escape that is cut in two is left.
 STRING_REST = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-# Whole strings and whatever is not a bracket: what can be passed over at once.
-FLAT = re.compile(rb'[^"\[\]{}]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"\[\]{}]*+)*+', re.DOTALL)
+# Whole strings and whatever is not a bracket: what can be passed over at once. A string is a group of its own because
+# Python before 3.11.5 forgets where it was when one in a possessive repeat does not end (its issue 106052).
+FLAT = re.compile(rb'[^"\[\]{}]*+(?:(?>"[^"\\]*+(?:\\.[^"\\]*+)*+")[^"\[\]{}]*+)*+', re.DOTALL)
 VISIBLE = re.compile(rb"[^ \t\r\n]")
 KEY = b"outputs"
 QUOTE, BACKSLASH = ord('"'), ord("\\")
