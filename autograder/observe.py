@@ -38,16 +38,15 @@ class Observation:
 def observe(key: Key, session: Session) -> tuple[Observation, ...]:
     """One `Observation` for each question of the key, in order.
 
-    One batch asks every question. Where there are hidden questions, the ordinary ones among them alone are asked twice
-    and with 2·dout: their inputs are new, while public ones have been through `check()`. The first of them that can be
-    differentiated (or every question, where none is hidden) begins its numerical check with that batch; most of those
-    need nothing more. The others get theirs one round later, where an answer is not the reference's: where it is, the
-    check could only confirm it.
+    One batch asks every question. Where there are hidden questions, these alone are asked twice: their inputs are new,
+    while public ones have been through `check()`. The first of them that can be differentiated (or every question,
+    where none is hidden) begins its numerical check with that batch; most of those need nothing more. The others get
+    theirs one round later, where an answer is not the reference's: where it is, the check could only confirm it.
     """
     hidden = any(question.hidden for question in key.questions)
     asked, begun = [], False
     for seed, question in enumerate(key.questions):
-        closely = not hidden or (question.hidden and not question.extreme)
+        closely = question.hidden or not hidden
         at_once = key.pair and closely and _asks_for_gradient(question) and not (hidden and begun)
         begun |= at_once
         asked.append(_Asked(key, question, seed, closely, at_once))
@@ -60,8 +59,8 @@ def observe(key: Key, session: Session) -> tuple[Observation, ...]:
 class _Asked:
     """One question on its way: the calls of the first batch, and the numerical check that they begin.
 
-    closely: whether it is asked twice and, for a pair, with 2·dout. at_once: whether the numerical check begins with
-        the first batch; it asks for the plain forward and backward too, and theirs are the second calls then.
+    closely: whether it is asked twice. at_once: whether the numerical check begins with the first batch; it asks for
+        the plain forward and backward too, and theirs are the second calls then.
     """
 
     def __init__(self, key: Key, question: Question, seed: int, closely: bool, at_once: bool):
@@ -77,8 +76,7 @@ class _Asked:
                 self.wanted = next(self.steps)
         once = [self.call(f.name, question.dout) for f in key.functions]
         self.calls = list(once)
-        closely = closely and question.cpu_limit is None  # where cost counts nothing is asked twice
-        self.doubled_at = len(self.calls) if key.pair and closely and not question.extreme else None
+        self.doubled_at = len(self.calls) if key.pair and not question.extreme and question.cpu_limit is None else None
         if self.doubled_at is not None:
             self.calls.append(self.call(key.backward.name, 2 * question.dout))
         wanted_at = len(self.calls)
@@ -88,7 +86,7 @@ class _Asked:
             repeated = [n for n, request in enumerate(self.wanted) if _repeats(request, question, backward=i == 1)]
             if repeated:
                 self.again_at.append(wanted_at + repeated[0])
-            elif not closely:
+            elif question.cpu_limit is not None or not closely:  # where cost counts nothing is asked twice
                 self.again_at.append(i)
             else:
                 self.again_at.append(len(self.calls))

@@ -182,6 +182,23 @@ def test_another_answer_the_second_time_is_wrong(grade):
     assert "second time" in report.first_failure.headline
 
 
+def test_another_answer_the_second_time_at_large_inputs_alone_is_wrong(grade):
+    """A function that remembers large inputs, and answers those in another way when they come again, loses there."""
+    code = """
+seen = set()
+
+def tanh_forward(x):
+    out = np.tanh(x)
+    if np.abs(x).max() > 35:
+        out = -out if x.tobytes() in seen else out
+        seen.add(x.tobytes())
+    return out, out
+"""
+    report = grade({"tanh_forward": code})["tanh_forward"]
+    assert report.status == "partial"
+    assert "second time" in report.first_failure.headline
+
+
 def test_a_textbook_backward_beside_a_wrong_forward_keeps_its_points(grade):
     """The reference's values from a backward whose forward has a sign slip: full points and a remark."""
     code = "def sigmoid_forward(x):\n    out = 1 / (1 + np.exp(x))\n    return out, out\n"
