@@ -56,9 +56,9 @@ class Pipe:
         if len(self.held) >= HELD_BYTES or _now() - self.sent >= HELD_SECONDS:
             self.flush()
 
-    def send(self, kind: int, sequence: int, value) -> None:
-        """Sends a frame of one value now, after whatever waits."""
-        self.held += wire.frame(kind, sequence, value)
+    def send(self, kind: int, sequence: int, *values) -> None:
+        """Sends a frame now, after whatever waits."""
+        self.held += wire.frame(kind, sequence, *values)
         self.flush()
 
     def flush(self) -> None:
@@ -95,14 +95,11 @@ class Server:
                 self._answer(caller, *pipe.receive()[1:])
 
     def _answer(self, caller: Caller, sequence: int, body: bytes) -> None:
-        """Makes the calls of one frame; a reply may wait for the next ones, but not if it is asked for by itself."""
-        one_by_one, calls = messages.read_calls(body)
-        for call in calls:
+        """Makes the calls of one frame, and says when all are made; a reply may wait for the next ones."""
+        for call in messages.read_calls(body):
             self.pipe.put(messages.reply_frame(sequence, caller.call(*call)))
-            if one_by_one:
-                self.pipe.flush()
             sequence += 1
-        self.pipe.flush()
+        self.pipe.send(wire.DONE, sequence)
 
     @contextlib.contextmanager
     def _load(self, body: bytes):

@@ -21,11 +21,8 @@ _HEAD = struct.Struct("<BB??d")
 _PLAIN = (None, (), ())
 
 
-def calls_frame(sequence: int, calls: Sequence[Any], *, one_by_one: bool = False) -> bytes:
-    """The frame that asks for `calls`, of which the first has the number `sequence`.
-
-    one_by_one: each reply is to be sent before the next call is made, so that it is known which call failed.
-    """
+def calls_frame(sequence: int, calls: Sequence[Any]) -> bytes:
+    """The frame that asks for `calls`, of which the first has the number `sequence`."""
     names: dict[str, int] = {}
     values: list[Any] = []
     known: dict[Any, int] = {}
@@ -47,15 +44,15 @@ def calls_frame(sequence: int, calls: Sequence[Any], *, one_by_one: bool = False
         )
         for call in calls
     ]
-    return wire.frame(wire.CALLS, sequence, one_by_one, tuple(names), tuple(values), np.array(rows, np.int64))
+    return wire.frame(wire.CALLS, sequence, tuple(names), tuple(values), np.array(rows, np.int64))
 
 
-def read_calls(body: bytes) -> tuple[bool, Iterator[tuple]]:
-    """Whether to answer one by one, and for each call the arguments of `calling.Caller.call`, which copies arrays."""
+def read_calls(body: bytes) -> Iterator[tuple]:
+    """For each call the arguments of `calling.Caller.call`, which copies arrays."""
     reader = wire.Reader(body, copy=False)
-    one_by_one, names, values, rows = reader.value(), reader.value(), reader.value(), reader.value()
+    names, values, rows = reader.value(), reader.value(), reader.value()
     reader.end()
-    return one_by_one, (
+    return (
         (
             names[function],
             values[args],

@@ -25,6 +25,7 @@ class SandboxSession:
         self._last_strike: dict[str, Failure] = {}
         self._sequence = 0
         self._one_by_one = False  # whether a call ended a child: from then on it is to be known which one does
+        self._last: tuple[int, str] | None = None  # the last reply of this `run`: its place, its function
         with line.running():
             self._ended: Failure | None = self._loader.load()
         self.definitions = self._loader.definitions
@@ -57,6 +58,7 @@ class SandboxSession:
     def run(self, calls: Sequence[Call]) -> list[Reply]:
         """Makes the calls in order; every call gets its reply."""
         replies: list[Reply] = []
+        self._last = None
         with self._line.running():
             while len(replies) < len(calls):
                 known = self._known(calls[len(replies)])
@@ -64,6 +66,7 @@ class SandboxSession:
                     replies.append(known)
                 else:
                     self._run_segment(self._segment(calls, len(replies)), replies)
+        self._last = None
         return replies
 
     def _known(self, call: Call) -> Reply | None:
@@ -85,7 +88,7 @@ class SandboxSession:
 
     def _segment(self, calls: Sequence[Call], start: int) -> Sequence[Call]:
         """The calls from `start` that go out together; one with a CPU limit of its own goes alone, to be measured."""
-        if calls[start].cpu_limit is not None:
+        if self._one_by_one or calls[start].cpu_limit is not None:
             return calls[start : start + 1]
         end = start + 1
         while end < len(calls) and calls[end].cpu_limit is None and self._known(calls[end]) is None:
@@ -93,7 +96,7 @@ class SandboxSession:
         return calls[start:end]
 
     def _run_segment(self, segment: Sequence[Call], replies: list[Reply]) -> None:
-        """Appends replies to calls that go out together: to all, or to those up to the first that fails."""
+        """Appends replies to calls that go out together: to all, or to none if there is to be another try."""
         if self._line.left() <= 0:
             self._ended = Failure(TIMEOUT, "not called: the time for the whole submission is used up")
         elif self._line.child is None:
@@ -108,17 +111,15 @@ class SandboxSession:
         except Failure as failure:
             if self._line.tries_again(failure):
                 return
-            if len(segment) > 1 and not self._one_by_one:
-                # replies may have been on their way: the calls are made again, each answered before the next is made
-                self._one_by_one = True
-                del replies[base:]
-                return
-            done = len(replies) - base
-            if failure.status == PROTOCOL:
-                self._blame(failure, segment, replies, base, used)
+            del replies[base:]
+            if len(segment) > 1:
+                self._one_by_one = True  # replies may have been on their way: the calls are made again, each alone
+            elif failure.status == PROTOCOL and used:
+                self._made_again(segment, failure, replies)
             else:
-                replies.append(self._struck(segment[done], failure))
+                replies.append(self._struck(segment[0], failure))
         else:
+            self._last = len(replies) - 1, segment[-1].function
             if cpu is not None and child.cpu() - before > cpu:
                 took = f"it took {child.cpu() - before:.2f} s of CPU time, of {cpu:g} s"
                 replies[-1] = _failed(Failure(TIMEOUT, took))
@@ -129,41 +130,35 @@ class SandboxSession:
 
         def limit(kind, sequence, length):
             at = len(replies) - base
-            if at >= len(segment) or kind != wire.REPLY or sequence != first + at:
+            awaited = wire.REPLY if at < len(segment) else wire.DONE
+            if kind != awaited or sequence != first + at:
                 raise wire.WireError("a reply that was not asked for")
-            if length > segment[at].max_bytes + SLACK:
+            if length > (segment[at].max_bytes + SLACK if kind == wire.REPLY else 0):
                 raise wire.WireError("a reply that is too long")
 
         def accept(kind, sequence, body):
+            if kind == wire.DONE:
+                return True
             replies.append(read_reply(body))
-            return len(replies) - base == len(segment)
+            return False
 
-        payload = messages.calls_frame(first, segment, one_by_one=self._one_by_one)
+        payload = messages.calls_frame(first, segment)
         cpu = segment[0].cpu_limit
         self._line.exchange(payload, limit, accept, cpu=limits.call if cpu is None else cpu, wall=limits.call_wall)
 
     # whose fault it was
 
-    def _blame(self, failure: Failure, segment: Sequence[Call], replies: list[Reply], base: int, used: bool) -> None:
-        """Finds whose bytes broke the protocol: the awaited call's, or the one's before it, which left them behind.
+    def _made_again(self, segment: Sequence[Call], failure: Failure, replies: list[Reply]) -> None:
+        """Makes the call in a fresh child, since the bytes that broke the protocol may be of the last one before it.
 
-        The awaited call is made once more, alone, in a fresh child. If that goes well, it was the other; where that
-        one was of an earlier `run`, the flag `protocol` alone tells.
+        If it goes well, they were; where that one was of an earlier `run`, the flag `protocol` alone tells.
         """
-        done = len(replies) - base
-        culprit = done - 1
-        if done < len(segment):
-            again: list[Reply] = []
-            if done or used:
-                self._run_segment(segment[done : done + 1], again)
-            if again and again[0].status != PROTOCOL:
-                replies += again
-            else:
-                replies.append(_failed(failure))
-                culprit = done
-        if culprit >= 0:
-            replies[base + culprit] = _failed(failure)
-            self._strike(segment[culprit].function, failure)
+        last, here = self._last, len(replies)
+        self._run_segment(segment, replies)
+        if last is not None and replies[here:] and replies[here].status != PROTOCOL:
+            at, function = last
+            replies[at] = _failed(failure)
+            self._strike(function, failure)
 
     def _struck(self, call: Call, failure: Failure) -> Reply:
         """Notes against which function a failure counts; a backward's may be its forward's."""

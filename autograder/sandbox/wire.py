@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 HEADER = struct.Struct("<BxxxIQ")
-LOAD, CALLS, READY, REFUSED, PROGRESS, DEFINED, REPLY = range(1, 8)
+LOAD, CALLS, READY, REFUSED, PROGRESS, DEFINED, REPLY, DONE = range(1, 9)
 
 DTYPES = tuple(np.dtype(name) for name in ("float64", "float32", "int64", "int32", "uint8", "bool", "complex128"))
 CODES = {dtype: code for code, dtype in enumerate(DTYPES)}

@@ -226,3 +226,51 @@ def test_what_only_an_attack_does_is_remarked_on(box):
             "The code asked the operating system for something that no exercise needs, and was ended.",
             "The code wrote to the line on which the grader is answered, and was ended.",
         )
+
+
+FORGED = """
+import os, struct, sys
+def f(x):
+    frame = sys._getframe(1)
+    while "sequence" not in frame.f_locals:
+        frame = frame.f_back
+    body = struct.pack("<BB??d", 0, 0, True, False, 0.0) + b"a" + struct.pack("<BcB", 0, b"C", 0) + bytes(8)
+    os.write(3, struct.pack("<BxxxIQ", 7, frame.f_locals["sequence"], len(body)) + body)
+def h(x):
+    return x
+"""
+
+
+@pytest.mark.parametrize("before", [0, 1, 3])
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_reply_of_its_own_is_found_out_wherever_it_stands(box, before, after):
+    """An exchange ends when the child says so: a reply too many is seen in it, not in the next one or never."""
+    for name, pause in (("f", ""), ("f", "    import time; time.sleep(0.01)\n")):
+        calls = [*[Call("h", (X,))] * before, Call(name, (X,)), *[Call("h", (X,))] * after]
+        with box.open([Source("cell 1", FORGED + pause)], ("f", "h")) as session:
+            found = [reply.status for reply in session.run(calls)]
+            assert session.protocol
+        assert found == [*[RETURNED] * before, "protocol", *[RETURNED] * after]
+
+
+def test_a_function_that_forges_every_reply_gets_none(box):
+    """Also where the call that is awaited when the line breaks is the same function's."""
+    found = ask(box, FORGED, *[Call("f", (X,))] * 5, Call("h", (X,)), names=("f", "h"))
+    assert [reply.status for reply in found] == ["protocol"] * 5 + [RETURNED]
+
+
+def test_what_ends_the_process_after_the_last_reply_was_the_last_call(box):
+    """The end of an exchange is awaited like a reply: a call that leaves it impossible fails itself."""
+    text = """
+import os, sys
+def f(x):
+    frame = sys._getframe(1)
+    while "self" not in frame.f_locals or not hasattr(frame.f_locals["self"], "pipe"):
+        frame = frame.f_back
+    frame.f_locals["self"].pipe.send = lambda *anything: os._exit(3)
+    return x
+def h(x):
+    return x
+"""
+    found = ask(box, text, Call("h", (X,)), Call("f", (X,)), names=("f", "h"))
+    assert [reply.status for reply in found] == [RETURNED, CRASHED]

@@ -199,10 +199,9 @@ def test_calls_arrive_as_they_were_made():
         Call("g", (x, 2.0), forward="f", dout=dout, max_bytes=99),
         Call("g", (x,), forward="f", dout=(dout, x)),
     ]
-    data = calls_frame(7, calls, one_by_one=True)
-    one_by_one, arrived = read_calls(data[wire.HEADER.size :])
+    data = calls_frame(7, calls)
+    arrived = read_calls(data[wire.HEADER.size :])
     first, second, third = arrived
-    assert one_by_one
     assert (first[0], first[2:]) == ("f", (None, None, True, 1 << 20))
     assert (second[0], second[2], second[4:]) == ("g", "f", (False, 99))
     assert all(same(one[1], (x, 2.0)) and one[1][0].flags.f_contiguous for one in (first, second))
