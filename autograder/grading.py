@@ -9,10 +9,12 @@ from typing import Any
 
 from autograder import calls
 from autograder.answer_key import FullKeys
-from autograder.assess import report_on
+from autograder.assess import reports_of
 from autograder.calls import Limits
 from autograder.catalogue import Catalogue
 from autograder.exercise import Exercise
+from autograder.judge import judge
+from autograder.observe import Observation, observe
 from autograder.report import PASSED, Finding, FunctionReport, SubmissionReport
 from autograder.sandbox import Sandbox
 from autograder.secret import seed_for
@@ -70,12 +72,16 @@ class Grader:
                 functions = nothing_graded(exercises, calls.MISSING, submission.problem)
             else:
                 with self.sandbox.open(submission.sources, self.names) as session:
-                    for exercise in exercises:
+                    keys = [self._keys[e.name].key(self.seed(submission.student, e.name)) for e in exercises]
+                    begun = time.perf_counter()
+                    seen = observe(keys, session)
+                    took = time.perf_counter() - begun
+                    total = sum(map(_spent, seen)) or 1.0
+                    for key, observations in zip(keys, seen, strict=True):
                         begun = time.perf_counter()
-                        key = self._keys[exercise.name].key(self.seed(submission.student, exercise.name))
-                        found = report_on(key, session, submission)
-                        took = time.perf_counter() - begun
-                        functions.extend(replace(f, exercise=exercise.name, seconds=took) for f in found)
+                        found = reports_of(key, judge(key, observations), session, submission)
+                        seconds = took * _spent(observations) / total + time.perf_counter() - begun
+                        functions.extend(replace(f, exercise=key.exercise, seconds=seconds) for f in found)
                     functions = [self._marked(f, submission) for f in functions]
                     remarks.extend(session.remarks)
         except Exception as error:
@@ -97,6 +103,12 @@ class Grader:
             return report
         text = definition_in((source.text for source in submission.sources), report.name)
         return replace(report, code=tuple(sorted(code_marks(text) - self.common[report.name])))
+
+
+def _spent(observations: Sequence[Observation]) -> float:
+    """Seconds that the calls of an exercise took, as the submission's process counts them."""
+    replies = (reply for o in observations for reply in (*o.first, *o.second, o.doubled) if reply is not None)
+    return sum(reply.seconds for reply in replies)
 
 
 def nothing_graded(exercises: Sequence[Exercise], status: str, sentence: str) -> list[FunctionReport]:

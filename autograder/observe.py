@@ -6,6 +6,7 @@ data; whether it is right is the judge's business.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,14 +36,33 @@ class Observation:
     vjp: gradients.VJPCheck | None = None
 
 
-def observe(key: Key, session: Session) -> tuple[Observation, ...]:
-    """One `Observation` for each question of the key, in order.
+def observe(keys: Sequence[Key], session: Session) -> list[tuple[Observation, ...]]:
+    """For each key one `Observation` for each of its questions, in order.
 
-    One batch asks every question. Where there are hidden questions, these alone are asked twice: their inputs are new,
-    while public ones have been through `check()`. The first of them that can be differentiated (or every question,
-    where none is hidden) begins its numerical check with that batch; most of those need nothing more. The others get
-    theirs one round later, where an answer is not the reference's: where it is, the check could only confirm it.
+    One batch asks every question of all keys. Where there are hidden questions, these alone are asked twice: their
+    inputs are new, while public ones have been through `check()`. The first of them that can be differentiated (or
+    every question, where none is hidden) begins its numerical check with that batch; most of those need nothing more.
+    The others get theirs one round later, where an answer is not the reference's: where it is, the check could only
+    confirm it.
     """
+    asked = [_asked(key) for key in keys]
+    # what is measured goes alone, after what goes together
+    flat = sorted((one for ones in asked for one in ones), key=lambda one: one.question.cpu_limit is not None)
+    for one, replies in zip(flat, _grouped(session, [one.calls for one in flat]), strict=True):
+        one.take(replies)
+    running = [
+        one
+        for key, ones in zip(keys, asked, strict=True)
+        for one in _in_doubt(key, [one for one in ones if one.steps is not None])
+    ]
+    for one in running:
+        if not one.at_once:
+            one.wanted = next(one.steps)
+    _go_on(session, running)
+    return [tuple(one.observation() for one in ones) for ones in asked]
+
+
+def _asked(key: Key) -> list[_Asked]:
     hidden = any(question.hidden for question in key.questions)
     asked, begun = [], False
     for seed, question in enumerate(key.questions):
@@ -50,10 +70,7 @@ def observe(key: Key, session: Session) -> tuple[Observation, ...]:
         at_once = key.pair and closely and _asks_for_gradient(question) and not (hidden and begun)
         begun |= at_once
         asked.append(_Asked(key, question, seed, closely, at_once))
-    for one, replies in zip(asked, _grouped(session, [one.calls for one in asked]), strict=True):
-        one.take(replies)
-    _go_on(session, [one for one in asked if one.steps is not None])
-    return tuple(one.observation() for one in asked)
+    return asked
 
 
 class _Asked:
@@ -75,13 +92,10 @@ class _Asked:
             if at_once:
                 self.wanted = next(self.steps)
         once = [self.call(f.name, question.dout) for f in key.functions]
-        self.calls = list(once)
-        self.doubled_at = len(self.calls) if key.pair and not question.extreme and question.cpu_limit is None else None
-        if self.doubled_at is not None:
-            self.calls.append(self.call(key.backward.name, 2 * question.dout))
-        wanted_at = len(self.calls)
-        self.calls += self.requests()
-        self.again_at = []
+        wanted_at = len(once)
+        self.calls = once + self.requests()
+        self.wanted_at = slice(wanted_at, len(self.calls))
+        self.again_at, self.doubled_at = [], None
         for i, call in enumerate(once):
             repeated = [n for n, request in enumerate(self.wanted) if _repeats(request, question, backward=i == 1)]
             if repeated:
@@ -89,9 +103,15 @@ class _Asked:
             elif question.cpu_limit is not None or not closely:  # where cost counts nothing is asked twice
                 self.again_at.append(i)
             else:
-                self.again_at.append(len(self.calls))
-                self.calls.append(call)
-        self.wanted_at = slice(wanted_at, wanted_at + len(self.wanted))
+                self.again_at.append(self._ask(call))
+            if key.pair and i == 0 and not question.extreme and question.cpu_limit is None:
+                # next to a forward of the same arguments, whose cache it can have
+                self.doubled_at = self._ask(self.call(key.backward.name, 2 * question.dout))
+
+    def _ask(self, call: Call) -> int:
+        """Adds a call; returns its place."""
+        self.calls.append(call)
+        return len(self.calls) - 1
 
     def call(self, name: str, dout: Any) -> Call:
         """The question, put to one of the two functions."""
@@ -130,11 +150,6 @@ class _Asked:
                 self.steps = None
             elif self.at_once:
                 self.send(replies[self.wanted_at])
-        if self.steps is not None and self.agrees():
-            # A longer check could only confirm what the reference says, to fewer digits.
-            self.steps = None
-        if self.steps is not None and not self.at_once:
-            self.wanted = next(self.steps)
 
     def send(self, replies: Sequence[Reply]) -> None:
         """Answers the numerical check; it ends, or `wanted` holds what it asks next."""
@@ -143,25 +158,49 @@ class _Asked:
         except StopIteration as done:
             self.vjp, self.steps = done.value, None
 
-    def agrees(self) -> bool:
-        """Whether both functions gave what the reference gives, to nine digits of the largest entry."""
-        values = (self.first[0].value, *as_tuple_of_any(self.first[1].value))
-        expected = [e for f in self.key.functions for e in self.question.expected[f.name]]
-        return len(values) == len(expected) and all(_near(v, e) for v, e in zip(values, expected, strict=True))
-
     def observation(self) -> Observation:
         return Observation(self.question, self.first, self.second, self.doubled, self.vjp)
 
 
-def as_tuple_of_any(value: Any) -> tuple:
-    return value if isinstance(value, tuple) else (value,)
+def _in_doubt(key: Key, running: list[_Asked]) -> list[_Asked]:
+    """Those whose answers are not all the reference's, to nine digits of an array's largest entry.
+
+    Of the others a longer check could only confirm what the reference says, to fewer digits.
+    """
+    if not running or _near(key, running):
+        return []
+    return [one for one in running if not _near(key, [one])]
 
 
-def _near(value: Any, expected: np.ndarray) -> bool:
-    if not isinstance(value, np.ndarray) or value.shape != expected.shape or value.dtype.kind not in "fiu":
+def _near(key: Key, several: Sequence[_Asked]) -> bool:
+    expected = [one.question.expected[f.name] for one in several for f in key.functions]
+    flat = [array.ravel() for row in expected for array in row]
+    values = laid_out([reply for one in several for reply in one.first], expected)
+    if values is None or any(not array.size for array in flat):
         return False
+    right = np.concatenate(flat)
+    starts = list(itertools.accumulate([array.size for array in flat[:-1]], initial=0))
     with np.errstate(all="ignore"):
-        return bool(np.abs(value - expected).max(initial=0.0) <= 1e-9 * np.abs(expected).max(initial=0.0))
+        off, size = (np.maximum.reduceat(np.abs(array), starts) for array in (values - right, right))
+        return bool((off <= 1e-9 * size).all())
+
+
+def laid_out(replies: Sequence[Reply], expected: Sequence[tuple]) -> np.ndarray | None:
+    """All entries of what came back as one long array of float64, the first replies for as many rows of `expected`.
+
+    None where anything is missing, or is of another kind, shape or dtype.
+    """
+    parts = []
+    for reply, row in zip(replies, expected, strict=False):
+        value = reply.value
+        arrays = value if type(value) is tuple else (value,)
+        if reply.status != calls.RETURNED or not reply.paired or len(arrays) != len(row):
+            return None
+        for array, right in zip(arrays, row, strict=True):
+            if type(array) is not np.ndarray or array.dtype != np.float64 or array.shape != right.shape:
+                return None
+            parts.append(array.ravel())
+    return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def _repeats(request: gradients.Forward | gradients.Backward, question: Question, *, backward: bool) -> bool:

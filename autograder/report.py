@@ -98,7 +98,8 @@ class FunctionReport:
     not_reached: checks that the first failure left open, in words.
     flagged: a sentence where a human has to decide (the score is provisional), else "".
     exercise: the exercise that it is part of, "sigmoid".
-    seconds: the time that grading the exercise took.
+    seconds: the time that grading the exercise took. All exercises are asked at once: that time is divided among them
+        as the submission's process says that its calls took.
     code: marks of a wrong function's code, by which code that is nearly the same is found.
     """
 

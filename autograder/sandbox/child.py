@@ -104,7 +104,7 @@ class Server:
     @contextlib.contextmanager
     def _load(self, body: bytes):
         """Runs the sources; gives a `Caller` of what they defined and what the grader is told of it."""
-        sources, names, skip, told = wire.Reader(body).decode()
+        sources, names, skip, told = messages.read_load(body)
 
         def progress(source, at):
             if told:
@@ -118,13 +118,13 @@ class Server:
                 value, where, problem, untouched = program.find(name)
                 functions[name] = (value, problem)
                 definitions.append((name, value is not None, where, problem, untouched))
-            caller = Caller(functions, program.labels, self.collector, self.standins)
+            caller = Caller(functions, program.labels, self.collector, self.standins, keeps=True)
             yield caller, (tuple(definitions), tuple(program.remarks))
 
     def _rehearse(self) -> None:
         """Every path of the above once: what is imported, cached or allocated by it is shared by all forks."""
         text = "import numpy as np\ndef f(x):\n    return x * 2.0, x\ndef g(dout, x):\n    return dout * 2.0\n"
-        load = wire.frame(wire.LOAD, 0, ((("rehearsal", text, None, (), False, True),), ("f", "g"), (), False))
+        load = messages.load_frame((("rehearsal", text, None, (), False, True),), ("f", "g"), (), False)
         x = np.ones((2, 3))
         with self._load(load[wire.HEADER.size :]) as (caller, definitions):
             wire.frame(wire.DEFINED, 0, definitions)

@@ -18,7 +18,7 @@ from .supervisor import Child
 from .wire import Frames, WireError
 
 GRACE = 0.25  # seconds in which a child that hung up may end by itself, so that its exit code is known
-RECEIVE = 1 << 18
+RECEIVE = 1 << 16  # above twice that, malloc asks the kernel for memory each time
 BUSY = 0.1  # share of the wall time; below it a process is said to wait
 
 

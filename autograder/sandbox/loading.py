@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..calls import CRASHED, MISSING, TIMEOUT, Definition, Limits, Problem, Source
-from . import wire
+from . import messages, wire
 from .converse import Failure
 from .line import Line
 from .replies import MAX_DEFINITIONS, read_definitions
@@ -84,7 +84,7 @@ class Loader:
 
         self.line.fresh()
         sources = tuple((s.label, s.text, s.module, s.answers, s.untouched, s.runs) for s in self.sources)
-        payload = wire.frame(wire.LOAD, 0, (sources, self.names, tuple(self.skipped), self.told))
+        payload = messages.load_frame(sources, self.names, tuple(self.skipped), self.told)
         cpu, wall = self.limits.definitions, self.limits.call_wall
         if not self.told:
             cpu, wall = min(cpu, SILENT), min(wall, SILENT)

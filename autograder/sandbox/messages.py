@@ -5,6 +5,7 @@ Both sides load this. What a reply holds is believed by nobody until `replies` h
 
 from __future__ import annotations
 
+import marshal
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,6 +20,16 @@ NOTHING = -1
 # status, where it was, whether a pair came back, whether more follows the value; seconds
 _HEAD = struct.Struct("<BB??d")
 _PLAIN = (None, (), ())
+
+
+def load_frame(*fields: Any) -> bytes:
+    """The frame that hands over sources. By `marshal`: what the grader says is trusted, and a child reads it once."""
+    body = marshal.dumps(fields)
+    return wire.HEADER.pack(wire.LOAD, 0, len(body)) + body
+
+
+def read_load(body: bytes) -> tuple:
+    return marshal.loads(body)
 
 
 def calls_frame(sequence: int, calls: Sequence[Any]) -> bytes:
@@ -71,6 +82,16 @@ def reply_frame(sequence: int, reply: tuple) -> bytes:
     more = (problem, mutated, warnings)
     head = _HEAD.pack(STATUSES.index(status), PLACES.index(where), paired, more != _PLAIN, seconds)
     return wire.frame(wire.REPLY, sequence, value, *(() if more == _PLAIN else (more,)), head=head)
+
+
+def say_the_same(one: bytes, two: bytes) -> bool:
+    """Whether the bodies of two replies are one but for the time that the calls took."""
+    seconds = slice(_HEAD.size - 8, _HEAD.size)
+    return (
+        len(one) == len(two)
+        and one[: seconds.start] == two[: seconds.start]
+        and one[seconds.stop :] == two[seconds.stop :]
+    )
 
 
 def read_reply_fields(body: bytes, **limits) -> tuple:

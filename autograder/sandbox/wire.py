@@ -3,7 +3,8 @@
 A frame is a 16-byte header (kind, sequence number, length) and a body. A body is one value: None, bool, int, float,
 complex, text, tuple, list, an array or a numpy scalar of a few dtypes, or `Odd`, which stands for anything else.
 There is no pickle, no JSON and no `.npy` here, and nothing is allocated on the word of a header: every length is held
-against the bytes that have arrived. Imports numpy alone, since both sides load it.
+against the bytes that have arrived. (One frame has a body of its own: LOAD, which only the grader sends.) Imports numpy
+alone, since both sides load it.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def replay(
     with Grader(catalogue, exercise.assignment, secret=secret, confine=confine) as grader:
         key = full_key(exercise, seed_for(secret, student, exercise.name))
         with grader.sandbox.open(now.sources, grader.names) as session:
-            judgements = judge(key, observe(key, session))
+            judgements = judge(key, observe([key], session)[0])
             reports = {r.name: r for r in reports_of(key, judgements, session, now)}
     lines = [f"{name} of {inert(student, 80)} in {head['assignment']}, graded {head['created']}, repeated now."]
     lines += _differences(then, now, catalogue, exercise)

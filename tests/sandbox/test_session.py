@@ -274,3 +274,58 @@ def h(x):
 """
     found = ask(box, text, Call("h", (X,)), Call("f", (X,)), names=("f", "h"))
     assert [reply.status for reply in found] == [RETURNED, CRASHED]
+
+
+def test_a_backward_has_the_cache_of_the_forward_before_it_once(box):
+    """A forward of the same arguments just before saves one; the next backward gets a fresh one all the same."""
+    text = """
+made = []
+def f(x):
+    out = x + 1
+    made.append(out)
+    return out, out
+def g(dout, cache):
+    cache *= dout
+    return cache
+def h(x):
+    return len(made)
+"""
+    dout, args, others = np.full((2, 3), 2.0), (X,), (X + 1,)
+    forward, backward = Call("f", args, pair=True), Call("g", args, forward="f", dout=dout)
+    calls = [forward, backward, backward, Call("h", args), forward, Call("g", others, forward="f", dout=dout)]
+    found = [reply.value for reply in ask(box, text, *calls, Call("h", args))]
+    for value, expected in zip(found[:3], (X + 1, 2 * (X + 1), 2 * (X + 1)), strict=True):
+        np.testing.assert_array_equal(value, expected)
+    assert found[3] == 2
+    np.testing.assert_array_equal(found[4], X + 1)
+    np.testing.assert_array_equal(found[5], 2 * (X + 2))
+    assert found[6] == 4
+
+
+def test_calls_of_one_question_are_measured_together_and_alone_if_it_was_too_long(box):
+    """Both calls of a question whose cost counts go out together; only the one that is too slow is late."""
+    text = """
+import time
+def f(x):
+    end = time.process_time() + 0.07
+    while time.process_time() < end: pass
+    return x, x
+def g(dout, cache):
+    return f(dout)[0]
+"""
+    shared = (X,)
+    calls = [Call("f", shared, pair=True, cpu_limit=0.1), Call("g", shared, forward="f", dout=X, cpu_limit=0.1)]
+    found = ask(box, text, *calls, names=("f", "g"))
+    assert [reply.status for reply in found] == [RETURNED, TIMEOUT]
+    quick = ask(box, text.replace("0.07", "0.01"), *calls, names=("f", "g"))
+    assert [reply.status for reply in quick] == [RETURNED, RETURNED]
+
+
+def test_a_reply_that_says_what_the_last_one_said_is_the_same_one(box):
+    """What is asked twice is read once, if it came twice; a difference anywhere makes it another reply."""
+    text = "n = [0]\ndef f(x):\n    return x\ndef g(x):\n    n[0] += 1\n    return x + n[0]"
+    args = (X,)
+    one, two, three, four = ask(box, text, *[Call("f", args)] * 2, *[Call("g", args)] * 2, names=("f", "g"))
+    assert one is two
+    assert three is not four
+    np.testing.assert_array_equal(four.value, three.value + 1)

@@ -1,0 +1,90 @@
+"""One look at all answers of a function: whether they are right as a whole, in a few operations on one long array.
+
+Most functions of a class are right, and of a right one there is nothing to tell apart. The rules are those of the
+ladder (`judge`), which decides alone where this look does not say "right": what passes here passes there as well.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autograder.answer_key import Key, Question
+from autograder.gradients import VJPCheck
+from autograder.observe import Observation, laid_out
+from autograder.tolerances import EPS, FLOAT32_UNITS, INACCURATE, RTOL, UNITS
+
+DOUBLE = np.dtype(np.float64)
+# the two parts of `tolerances.wrong_entries`
+RELATIVE, ABSOLUTE = max(RTOL, FLOAT32_UNITS * EPS[DOUBLE]), UNITS * EPS[DOUBLE]
+NONE = frozenset()
+
+
+def unit_of(key: Key, question: Question, expected: np.ndarray, backward: bool) -> Any:
+    """The natural size of an absolute error, of which a few eps are rounding.
+
+    Elementwise layers: |dout| entry by entry in the backward, 1 in the forward. Layers that add products up: the
+    largest entry times 1024, since sums in another order differ by rounding of the terms, not of the sum: with D terms
+    by about sqrt(D)·eps of the largest sum, and D ≤ 4096 here (64, with room for unlucky ones).
+    """
+    if key.elementwise:
+        return np.abs(question.dout) if backward else 1.0
+    largest = np.abs(expected).max(initial=0.0) if expected.dtype.kind == "f" else 0.0
+    return 1024 * largest
+
+
+def _units(key: Key, questions: Sequence[Question], size: np.ndarray, sizes: Sequence[int], backward: bool) -> Any:
+    """`unit_of` for all arrays as one; `size`: |expected|, `sizes`: how many entries each array has."""
+    if key.elementwise:
+        return np.abs(np.concatenate([q.dout.ravel() for q in questions])) if backward else 1.0
+    starts = list(itertools.accumulate(sizes[:-1], initial=0))
+    return np.repeat(1024 * np.maximum.reduceat(size, starts), sizes)
+
+
+def right_at_a_glance(key: Key, index: int, observations: Sequence[Observation]) -> frozenset[str]:
+    """The cases in which every array of the function is right on every rung, if so it is in all of them; else none.
+
+    It looks at what is small and float64. Where entries are so inaccurate that it is worth a remark, there is none.
+    """
+    backward = key.pair and index > 0
+    seen, rest = [], []  # what was asked for 2·dout, too, is laid out first
+    for one in observations:
+        question = one.question
+        if not (question.single or question.cpu_limit is not None):
+            (rest if one.doubled is None else seen).append(one)
+    doubled = [one.doubled for one in seen] if backward else []
+    seen += rest
+    if not seen or (backward and any(one.vjp is not None and not _confirmed(one.vjp) for one in seen)):
+        return NONE
+    name = key.functions[index].name
+    questions = [one.question for one in seen]
+    expected = [question.expected[name] for question in questions]
+    yours = laid_out([one.first[index] for one in seen], expected)
+    again = laid_out([one.second[index] for one in seen], expected)
+    twice = laid_out(doubled, expected)
+    if yours is None or again is None or twice is None:
+        return NONE
+    flat = [array.ravel() for row in expected for array in row]
+    sizes = [array.size for array in flat]
+    right = np.concatenate(flat)
+    if right.dtype != DOUBLE or 0 in sizes:
+        return NONE
+    size, off = np.abs(right), yours - right
+    np.abs(off, off)
+    allowed = RELATIVE * size + ABSOLUTE * _units(key, questions, size, sizes, backward)
+    if not ((off <= allowed).all() and np.add.reduce(off) < np.inf):
+        return NONE
+    if (2.0 * yours[: twice.size]).tobytes() != twice.tobytes() or yours.tobytes() != again.tobytes():
+        return NONE
+    if key.elementwise:  # one array a question; see `remarks.on_accuracy`
+        inaccurate = off > INACCURATE * size
+        if inaccurate.any() and (inaccurate & np.repeat([not q.extreme for q in questions], sizes)).any():
+            return NONE
+    return frozenset([question.case for question in questions])
+
+
+def _confirmed(vjp: VJPCheck) -> bool:
+    return all(argument.ok is True for argument in vjp.arguments)
