@@ -78,7 +78,9 @@ def test_lines_where_nobody_watches(capsys, monkeypatch):
     """Without a terminal a line now and then says the rate and what is left; a short run says nothing."""
     clock = iter([100.0, 105.0, 110.0, 111.0])
     monkeypatch.setattr("autograder.whole_class.progress.time.perf_counter", lambda: next(clock))
-    with progress(20, before=8) as advance:
+    with progress(20) as told:
+        for _ in range(8):
+            told.known()
         for _ in range(4):
-            advance()
+            told.done()
     assert capsys.readouterr().err == "graded 11 of 20, 0.2 a second, 45 s left\n"

@@ -20,6 +20,8 @@ TEXT_CAP = 600
 
 def inert(text: str, cap: int = TEXT_CAP) -> str:
     """Text that cannot act on a terminal or reorder a line: no control, format, surrogate or private characters."""
+    if len(text) <= cap and text.isascii() and text.isprintable():  # as nearly all is
+        return text
     kept = "".join(
         " " if c in "\n\t\r" else "�" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") else c
         for c in text[: 4 * cap]

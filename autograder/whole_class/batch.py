@@ -5,7 +5,8 @@ A worker is handed a submission's path and the seeds of that student's hidden in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,7 +70,7 @@ def grade_all(
 
 
 def grade_each(
-    jobs: Sequence[Job],
+    jobs: Iterable[Job],
     course: Course,
     *,
     workers: int = 1,
@@ -78,10 +79,15 @@ def grade_each(
     """(number of the job, `finish(report)`) as each is finished.
 
     Args:
+        jobs: taken one by one, while earlier ones are graded.
         finish: what the worker makes of a report before it sends it; a function that other processes can import.
     """
-    workers = min(workers, len(jobs))
-    if workers <= 1:
+    jobs = iter(jobs)
+    first = list(itertools.islice(jobs, workers))
+    workers, jobs = len(first), itertools.chain(first, jobs)
+    if not first:
+        return
+    if workers == 1:
         with Worker(load_catalogue(course.solutions), course, finish) as worker:
             yield from ((number, worker(job)) for number, job in enumerate(jobs))
     else:

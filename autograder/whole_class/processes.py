@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
 from multiprocessing import connection, get_context, parent_process
 from typing import Any
@@ -26,41 +26,43 @@ Start = Callable[[], AbstractContextManager[Callable[[Any], Any]]]
 
 
 def on_processes(
-    jobs: Sequence[Any], start: Start, workers: int, give_up: Callable[[Any], Any]
+    jobs: Iterable[Any], start: Start, workers: int, give_up: Callable[[Any], Any]
 ) -> Iterator[tuple[int, Any]]:
     """(number of the job, result) as each is finished.
 
     Args:
+        jobs: taken one by one, when a process has room for it.
         start: makes what does the work, in each process; importable there, as the jobs are.
         give_up: the result of a job of which `TRIES` processes died.
     Raises:
         BadInput: a process cannot start to work.
     """
-    waiting, tries = deque(range(len(jobs))), Counter()
+    fresh, again, tries = iter(enumerate(jobs)), deque(), Counter()
     pool = [_Process(start) for _ in range(workers)]
     try:
-        while waiting or any(process.jobs for process in pool):
+        while True:
             for process in pool:
-                while waiting and len(process.jobs) < AHEAD:
-                    number = waiting.popleft()
-                    process.send(number, jobs[number])
+                while len(process.jobs) < AHEAD and (job := again.popleft() if again else next(fresh, None)):
+                    process.send(job)
+            if not any(process.jobs for process in pool):
+                return
             for process in connection.wait([process for process in pool if process.jobs]):
                 try:
                     answer = process.pipe.recv()
                 except (EOFError, OSError):
                     pool[pool.index(process)] = _Process(start)
-                    number = process.give_back(waiting)
+                    number, job = process.give_back(again)
                     tries[number] += 1
                     if tries[number] >= TRIES:
-                        waiting.remove(number)
-                        yield number, give_up(jobs[number])
+                        again.popleft()
+                        yield number, give_up(job)
                     continue
                 if answer == READY:
                     process.ready = True
                 elif isinstance(answer, _CannotStart):
                     raise BadInput(answer.why)
                 else:
-                    yield process.jobs.popleft(), answer[0]
+                    yield process.jobs.popleft()[0], answer[0]
     finally:
         for process in pool:
             process.end()
@@ -72,7 +74,7 @@ class _CannotStart:
 
 
 class _Process:
-    """A process, and the numbers of the jobs that it has in hand, in order."""
+    """A process, and the jobs that it has in hand, in order, each with its number."""
 
     def __init__(self, start: Start):
         # Spawned, not forked: a forked process would inherit the secret.
@@ -81,24 +83,24 @@ class _Process:
         self.process = context.Process(target=_serve, args=(theirs, start), daemon=True)
         self.process.start()
         theirs.close()
-        self.jobs: deque[int] = deque()
+        self.jobs: deque[tuple[int, Any]] = deque()
         self.ready = False
 
     def fileno(self) -> int:
         return self.pipe.fileno()
 
-    def send(self, number: int, job: Any) -> None:
+    def send(self, job: tuple[int, Any]) -> None:
         """Hands over a job; that a process has died is seen when it is asked for its answer."""
-        self.jobs.append(number)
+        self.jobs.append(job)
         with suppress(OSError):
-            self.pipe.send(job)
+            self.pipe.send(job[1])
 
-    def give_back(self, waiting: deque[int]) -> int:
-        """Puts the jobs in hand back to those waiting; returns the one it died of."""
+    def give_back(self, again: deque[tuple[int, Any]]) -> tuple[int, Any]:
+        """Puts the jobs in hand before those to be tried again; returns the one it died of, the first."""
         self.end()
         if not self.ready:
             raise BadInput("a process to grade with ended before it began; is there enough memory for --jobs so many?")
-        waiting.extendleft(reversed(self.jobs))
+        again.extendleft(reversed(self.jobs))
         return self.jobs[0]
 
     def end(self) -> None:

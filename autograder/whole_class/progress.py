@@ -2,80 +2,102 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Protocol
 
 LINE_SECONDS = 10.0  # between two plain lines
 
 
-@contextmanager
-def progress(total: int, *, before: int = 0) -> Iterator[Callable[[], None]]:
-    """Yields what is to be called at each submission done.
+class Progress(Protocol):
+    def done(self) -> None:
+        """One more is graded."""
 
-    Args:
-        total: all submissions; before: those that an earlier run had graded.
-    """
-    if sys.stderr.isatty() and total > before + 1:
-        try:
-            from rich.progress import Progress  # noqa: F401
-        except ImportError:
-            pass
-        else:
-            with _bar(total, before) as advance:
-                yield advance
-            return
-    yield _Lines(total, before)
+    def known(self) -> None:
+        """One more was graded by an earlier run."""
 
 
 @contextmanager
-def _bar(total: int, before: int) -> Iterator[Callable[[], None]]:
+def progress(total: int) -> Iterator[Progress]:
+    """Yields what is to be told of each submission; `total` is how many there are."""
+    if sys.stderr.isatty() and total > 1 and importlib.util.find_spec("rich"):
+        with _bar(total) as bar:
+            yield bar
+    else:
+        yield _Lines(total)
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[_Bar]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as RichProgress
 
     columns = (
         TextColumn("grading"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
+        TextColumn("{task.fields[words]}"),
     )
-    start, done = time.perf_counter(), 0
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("", total=total, completed=before, rate="")
-
-        def advance() -> None:
-            nonlocal done
-            done += 1
-            rate = done / max(time.perf_counter() - start, 1e-9)
-            shown.update(task, advance=1, rate=f"{rate:.1f} a second")
-
-        yield advance
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as shown:
+        yield _Bar(shown, shown.add_task("", total=total, words=""), total)
 
 
-class _Lines:
+class _Pace:
+    """Counts; the rate and what is left are by what is graded now, since what is known passes in no time.
+
+    The clock starts when the first is done: a grader takes its time to warm up.
+    """
+
+    def __init__(self, total: int):
+        self.total, self.at, self.count, self.start, self.now = total, 0, -1, 0.0, 0.0
+
+    def known(self) -> None:
+        self.at += 1
+
+    def done(self) -> None:
+        self.at += 1
+        self.count += 1
+        self.now = time.perf_counter()
+        self.start = self.start or self.now
+
+    def words(self) -> str:
+        rate = self.count / (self.now - self.start)
+        return f"{rate:.1f} a second, {_span((self.total - self.at) / rate)} left"
+
+
+class _Bar(_Pace):
+    """A bar on a terminal."""
+
+    def __init__(self, shown: Any, task: Any, total: int):
+        super().__init__(total)
+        self.shown, self.task = shown, task
+
+    def done(self) -> None:
+        super().done()
+        self.shown.update(self.task, advance=1, words=self.words() if self.now > self.start else "")
+
+    def known(self) -> None:
+        super().known()
+        self.shown.update(self.task, advance=1)
+
+
+class _Lines(_Pace):
     """A line on stderr now and then, so that a log of a short run stays empty."""
 
-    def __init__(self, total: int, before: int):
-        self.total, self.before, self.done = total, before, 0
-        self.start = self.told = 0.0
+    def __init__(self, total: int):
+        super().__init__(total)
+        self.told = 0.0
 
-    def __call__(self) -> None:
-        now = time.perf_counter()
-        if not self.start:  # the clock starts when there is something to count: a grader takes its time to warm up
-            self.start = self.told = now
-            self.before += 1
-            return
-        self.done += 1
-        if now - self.told < LINE_SECONDS:
-            return
-        self.told = now
-        rate = self.done / (now - self.start)
-        done = self.before + self.done
-        left = (self.total - done) / rate
-        print(f"graded {done} of {self.total}, {rate:.1f} a second, {_span(left)} left", file=sys.stderr, flush=True)
+    def done(self) -> None:
+        super().done()
+        self.told = self.told or self.now
+        if self.now - self.told >= LINE_SECONDS:
+            self.told = self.now
+            print(f"graded {self.at} of {self.total}, {self.words()}", file=sys.stderr, flush=True)
 
 
 def _span(seconds: float) -> str:

@@ -103,23 +103,34 @@ class _Class:
         self.anew = 0
 
     def graded(self, entries: list[tuple[str, Path]], level: str) -> list[SubmissionReport]:
-        jobs = [job for student, path in entries if (job := self._job(student, path)) is not None]
-        self.anew = len(jobs)
-        done = 0
+        known = done = 0
+        jobs: list[Job] = []
         try:
-            with progress(len(entries), before=len(entries) - len(jobs)) as advance:
+            with progress(len(entries)) as told:
+
+                def to_grade() -> Iterator[Job]:
+                    nonlocal known
+                    for student, path in entries:
+                        if (job := self._job(student, path)) is not None:
+                            jobs.append(job)
+                            yield job
+                        else:
+                            known += 1
+                            told.known()
+
                 course = Course(self.run.solutions, self.assignment, self.run.confine)
                 if self.run.cluster is None:
-                    results = grade_each(jobs, course, workers=self.run.jobs, finish=graded)
+                    results = grade_each(to_grade(), course, workers=self.run.jobs, finish=graded)
                 else:
-                    results = grade_on_cluster(jobs, self.catalogue, course, self.run.cluster)
+                    results = grade_on_cluster(list(to_grade()), self.catalogue, course, self.run.cluster)
                 for number, result in results:
                     self._keep(jobs[number], result)
                     done += 1
-                    advance()
+                    told.done()
         except KeyboardInterrupt:
-            kept = len(entries) - len(jobs) + done
-            raise Stopped(f"stopped; {kept} of {len(entries)} are graded and kept, start again to go on") from None
+            kept = f"{'' if known + len(jobs) == len(entries) else 'at least '}{known + done} of {len(entries)}"
+            raise Stopped(f"stopped; {kept} are graded and kept, start again to go on") from None
+        self.anew = len(jobs)
         head = head_of(
             self.assignment,
             key="full",
