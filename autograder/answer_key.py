@@ -188,7 +188,7 @@ class FullKeys:
 
 def _question(exercise: Exercise, case: Case, seed: bytes) -> Question:
     digest = _sha256(seed + case.name.encode())
-    rng = np.random.default_rng(int.from_bytes(digest, "big"))
+    rng = np.random.default_rng(np.frombuffer(digest[::-1], "<u4"))  # as of the number in them, in less time
     args = case.make(rng)
     if not isinstance(args, tuple):
         raise TypeError(f"{exercise.name}, case {case.name!r}: make(rng) must return a tuple of arguments")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -105,16 +103,10 @@ class Zygote:
         return self._born()
 
     def _born(self) -> Child:
-        try:
-            data, descriptors, _, _ = socket.recv_fds(self.control, ANSWER.size, 1)
-        except OSError as error:
-            raise SandboxError(f"the zygote does not answer: {error}") from error
-        if len(data) != ANSWER.size:
-            raise SandboxError(f"the zygote ended: {self._last_words()}")
-        _, pid, _ = ANSWER.unpack(data)
+        _, pid, _ = self._answer()
         ours, self._expected = self._expected, None
         ours.setblocking(False)
-        return Child(self, ours, pid, descriptors[0] if descriptors else -1)
+        return Child(self, ours, pid)
 
     def reap(self, pid: int, grace: float) -> int:
         """Waits up to `grace` seconds for a child to end by itself, ends it, and returns its wait status."""
@@ -151,8 +143,8 @@ class Zygote:
 class Child:
     """One submission's process, seen from the grader."""
 
-    def __init__(self, zygote: Zygote, sock: socket.socket, pid: int, pidfd: int):
-        self.zygote, self.sock, self.pid, self.pidfd = zygote, sock, pid, pidfd
+    def __init__(self, zygote: Zygote, sock: socket.socket, pid: int):
+        self.zygote, self.sock, self.pid = zygote, sock, pid
         self.clock = (~pid << 3) | 2  # Linux: the CPU-time clock of another process
         self.poller = select.poll()
         self.poller.register(sock, select.POLLIN)
@@ -164,34 +156,16 @@ class Child:
             self.last_cpu = time.clock_gettime(self.clock)
         return self.last_cpu
 
-    def kill(self) -> None:
-        try:
-            if self.pidfd >= 0:
-                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-            else:
-                os.kill(self.pid, signal.SIGKILL)  # not reaped yet by the zygote, so the number is still its own
-        except ProcessLookupError:
-            pass
-        except PermissionError:
-            pass  # the zygote, its parent, does it when it reaps
-
     def end(self, grace: float) -> int:
         """Ends the process if it does not end by itself within `grace` seconds; returns its wait status."""
         try:
             return self.zygote.reap(self.pid, grace)
         finally:
-            self._close()
+            self.sock.close()
 
     def discard(self) -> None:
-        """Ends the process."""
-        self.kill()
+        """Has the zygote end the process, in its own time."""
         try:
             self.zygote.discard(self.pid)
         finally:
-            self._close()
-
-    def _close(self) -> None:
-        self.sock.close()
-        if self.pidfd >= 0:
-            os.close(self.pidfd)
-            self.pidfd = -1
+            self.sock.close()

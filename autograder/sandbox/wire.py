@@ -9,6 +9,7 @@ alone, since both sides load it.
 
 from __future__ import annotations
 
+import functools
 import math
 import struct
 from typing import Any
@@ -20,10 +21,10 @@ LOAD, CALLS, READY, REFUSED, PROGRESS, DEFINED, REPLY, DONE = range(1, 9)
 
 DTYPES = tuple(np.dtype(name) for name in ("float64", "float32", "int64", "int32", "uint8", "bool", "complex128"))
 CODES = {dtype: code for code, dtype in enumerate(DTYPES)}
-BOOL = CODES[np.dtype("bool")]
 MAX_DEPTH, MAX_ITEMS, MAX_RANK, MAX_SIZE = 4, 64, 16, 1 << 31
 # what the frames of the grader and of definitions may hold; a value that a student returned is held to the above
 LOOSE_DEPTH, LOOSE_ITEMS = 16, 1 << 16
+SMALL = 1 << 12  # bytes of a body that are sooner copied twice than looked at in place
 
 _LENGTH = struct.Struct("<I")
 _INT = struct.Struct("<q")
@@ -159,7 +160,7 @@ class Reader:
         if tag == 0x63:  # c
             return complex(*_COMPLEX.unpack_from(self.body, self._take(16)))
         if tag == 0x67:  # g
-            dtype = self._dtype(self.body[self._take(1)])
+            dtype = _dtype(self.body[self._take(1)])
             return np.frombuffer(self.body, dtype, 1, self._take(dtype.itemsize))[0]
         if tag == 0x6F:  # o
             return Odd(self._text())
@@ -175,28 +176,37 @@ class Reader:
         start = self._take(length)
         return bytes(self.body[start : start + length]).decode("utf-8", "replace")
 
-    def _dtype(self, code: int) -> np.dtype:
-        if code >= len(DTYPES):
-            raise WireError("unknown dtype")
-        return DTYPES[code]
-
     def _array(self) -> np.ndarray:
-        code, order, rank = _ARRAY.unpack_from(self.body, self._take(3))
-        dtype = self._dtype(code)
-        if rank > MAX_RANK or order not in b"CFS":
-            raise WireError("bad array header")
-        shape = _DIMS[rank].unpack_from(self.body, self._take(8 * rank))
-        # the product of a shape with a zero in it is 0 whatever the other sizes are, so each is bounded by itself
-        if rank and max(shape) > MAX_SIZE:
-            raise WireError("a dimension is too large")
+        start = self._take(_ARRAY.size)
+        self._take(8 * self.body[start + _ARRAY.size - 1])
+        dtype, order, shape = _array_head(self.body[start : self.at])
         count = math.prod(shape)
         start = self._take(count * dtype.itemsize)
         flat = np.frombuffer(self.body, dtype, count, start)
-        if code == BOOL and flat.view(np.uint8).max(initial=0) > 1:
+        if dtype.kind == "b" and flat.view(np.uint8).max(initial=0) > 1:
             raise WireError("a bool is neither 0 nor 1")
         if order == b"C":
             return (flat.copy() if self.copy else flat).reshape(shape)
         return order_as(flat.reshape(shape, order="F" if order == b"F" else "C"), order)
+
+
+def _dtype(code: int) -> np.dtype:
+    if code >= len(DTYPES):
+        raise WireError("unknown dtype")
+    return DTYPES[code]
+
+
+@functools.lru_cache(256)  # few are met, and each often
+def _array_head(head: bytes) -> tuple[np.dtype, bytes, tuple[int, ...]]:
+    """Data type, memory order and shape."""
+    code, order, rank = _ARRAY.unpack_from(head)
+    if rank > MAX_RANK or order not in b"CFS":
+        raise WireError("bad array header")
+    shape = _DIMS[rank].unpack_from(head, _ARRAY.size)
+    # the product of a shape with a zero in it is 0 whatever the other sizes are, so each is bounded by itself
+    if rank and max(shape) > MAX_SIZE:
+        raise WireError("a dimension is too large")
+    return _dtype(code), order, shape
 
 
 def order_as(array: np.ndarray, order: bytes) -> np.ndarray:
@@ -254,5 +264,7 @@ class Frames:
         if len(self.buffer) - start < length:
             return None
         self.at = start + length
+        if length < SMALL:
+            return kind, sequence, bytes(self.buffer[start : self.at])
         with memoryview(self.buffer) as view:
             return kind, sequence, bytes(view[start : self.at])

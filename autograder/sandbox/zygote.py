@@ -1,12 +1,12 @@
 """The warm process from which every submission's process is forked: numpy imported once, no secret ever held.
 
 Run by file as `python -I -S -B zygote.py CONTROL MEMORY KIND PLACES`: KIND says what its children run (`KINDS`), and
-PLACES, in JSON, what that needs to know of this machine. Each request on the control socket is one byte
-and a fixed structure: F forks a child on the descriptor that comes with it and answers with its pid and pidfd; W ends a
-child and answers with its wait status; D ends one and answers nothing. The end of the control socket ends everything.
+PLACES, in JSON, what that needs to know of this machine. Each request on the control socket is one byte and a fixed
+structure: F forks a child on the descriptor that comes with it and answers with its pid, which stays its own until the
+child is ended; W ends one and answers with its wait status; D ends one and answers nothing. The end of the control
+socket ends everything.
 """
 
-import array
 import ctypes
 import gc
 import importlib
@@ -102,13 +102,7 @@ class Zygote:
         if not pid:
             self.become_child(descriptor, cpu, confined)
         os.close(descriptor)
-        try:
-            pidfd = os.pidfd_open(pid)
-        except (AttributeError, OSError):  # Linux before 5.3: the pid has to do, which stays its own until it is reaped
-            self.control.sendall(ANSWER.pack(b"N", pid, 0))
-        else:
-            socket.send_fds(self.control, [ANSWER.pack(b"F", pid, 0)], array.array("i", [pidfd]))
-            os.close(pidfd)
+        self.control.sendall(ANSWER.pack(b"F", pid, 0))
         self.nursery.born(pid, confined)
 
     def become_child(self, descriptor: int, cpu: int, confined: bool) -> None:

@@ -76,7 +76,7 @@ print(examination.level, examination.sound)
 print(examination.refusal)
 """
 PRCTL = {"x86_64": 157, "aarch64": 167}[platform.machine()]
-PIDFD_OPEN, LANDLOCK_CREATE_RULESET = 434, 444
+LANDLOCK_CREATE_RULESET = 444
 
 
 def on_a_kernel_without(number: int, option: int, error: int) -> list[str]:
@@ -95,12 +95,6 @@ def test_without_landlock_the_filter_stands_alone():
     """A kernel without Landlock is no reason to refuse; the level says what holds."""
     level, _ = on_a_kernel_without(LANDLOCK_CREATE_RULESET, -1, errno.ENOSYS)
     assert level.split()[0].startswith("seccomp+rlimits")
-    assert level.endswith("True")
-
-
-def test_without_pidfd_children_are_ended_all_the_same():
-    """A kernel without pidfd_open (before 5.3) ends children by pid."""
-    level, _ = on_a_kernel_without(PIDFD_OPEN, -1, errno.ENOSYS)
     assert level.endswith("True")
 
 
