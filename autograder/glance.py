@@ -44,19 +44,15 @@ def _units(key: Key, questions: Sequence[Question], size: np.ndarray, sizes: Seq
     return np.repeat(1024 * np.maximum.reduceat(size, starts), sizes)
 
 
-def right_at_a_glance(key: Key, index: int, observations: Sequence[Observation]) -> frozenset[str]:
-    """The cases in which every array of the function is right on every rung, if so it is in all of them; else none.
-
-    It looks at what is small and float64. Where entries are so inaccurate that it is worth a remark, there is none.
+def right_at_a_glance(key: Key, index: int, observations: Sequence[Observation]) -> frozenset[int]:
+    """The places of the observations in which all arrays of the function are right on every rung, if that is so in all
+    that it looks at, what is small and float64; else none. Right includes that no inaccuracy is worth a remark.
     """
     backward = key.pair and index > 0
-    seen, rest = [], []  # what was asked for 2·dout, too, is laid out first
-    for one in observations:
-        question = one.question
-        if not (question.single or question.cpu_limit is not None):
-            (rest if one.doubled is None else seen).append(one)
-    doubled = [one.doubled for one in seen] if backward else []
-    seen += rest
+    looked_at = [i for i, o in enumerate(observations) if not o.question.single and o.question.cpu_limit is None]
+    # what was asked for 2·dout, too, is laid out first
+    seen = sorted([observations[i] for i in looked_at], key=lambda one: one.doubled is None)
+    doubled = [one.doubled for one in seen if one.doubled is not None] if backward else []
     if not seen or (backward and any(one.vjp is not None and not _confirmed(one.vjp) for one in seen)):
         return NONE
     name = key.functions[index].name
@@ -83,7 +79,7 @@ def right_at_a_glance(key: Key, index: int, observations: Sequence[Observation])
         inaccurate = off > INACCURATE * size
         if inaccurate.any() and (inaccurate & np.repeat([not q.extreme for q in questions], sizes)).any():
             return NONE
-    return frozenset([question.case for question in questions])
+    return frozenset(looked_at)
 
 
 def _confirmed(vjp: VJPCheck) -> bool:

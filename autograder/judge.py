@@ -44,8 +44,7 @@ def _judge(key: Key, index: int, observations: Sequence[Observation], forward_ri
     rows, remarks = [], []
     right = right_at_a_glance(key, index, observations)
     for i, seen in enumerate(observations):
-        known = seen.question.case in right
-        rungs = _Rungs(key, function, seen, seen.first[index], seen.second[index], backward, known)
+        rungs = _Rungs(key, function, seen, seen.first[index], seen.second[index], backward, known=i in right)
         rows.append(tuple(rungs.verdicts(forward_right[i] if backward else False)))
         before = seen.first[0].warnings if backward else ()
         remarks.extend(on_the_way(function, seen, seen.first[index], rows[-1], before))
@@ -56,8 +55,9 @@ def _judge(key: Key, index: int, observations: Sequence[Observation], forward_ri
             )
         if backward and forward_right[i] and all(v.ok for v in rows[-1]):
             remarks.extend(undecided(key, function, seen))
-    if not right and all(v.ok for row in rows for v in row):
-        remarks.extend(on_accuracy(key, function, observations, rows))
+    if all(v.ok for row in rows for v in row):
+        rest = [i for i in range(len(rows)) if i not in right]
+        remarks.extend(on_accuracy(key, function, [observations[i] for i in rest], [rows[i] for i in rest]))
     return Judgement(
         function=function,
         rows=tuple(rows),

@@ -87,7 +87,7 @@ def seen(box):
 def test_the_reference_is_right_at_a_glance(seen, name, monkeypatch):
     """In every case of float64 numbers whose cost is not measured; and no verdict is another for it."""
     key, observations = seen[name]
-    plain = {q.case for q in key.questions if not q.single and q.cpu_limit is None}
+    plain = {i for i, q in enumerate(key.questions) if not q.single and q.cpu_limit is None}
     floats = all(e.dtype == np.float64 and e.size for q in key.questions for es in q.expected.values() for e in es)
     for index in range(len(key.functions)):
         assert right_at_a_glance(key, index, observations) == (plain if floats else set())
