@@ -66,7 +66,7 @@ def right_at_a_glance(key: Key, index: int, observations: Sequence[Observation])
     flat = [array.ravel() for row in expected for array in row]
     sizes = [array.size for array in flat]
     right = np.concatenate(flat)
-    if right.dtype != DOUBLE or 0 in sizes:
+    if right.dtype != DOUBLE or 0 in sizes or (key.elementwise and not _shaped_like_dout(questions, expected)):
         return NONE
     size, off = np.abs(right), yours - right
     np.abs(off, off)
@@ -80,6 +80,11 @@ def right_at_a_glance(key: Key, index: int, observations: Sequence[Observation])
         if inaccurate.any() and (inaccurate & np.repeat([not q.extreme for q in questions], sizes)).any():
             return NONE
     return frozenset(looked_at)
+
+
+def _shaped_like_dout(questions: Sequence[Question], expected: Sequence[tuple]) -> bool:
+    """Whether there is one array a question, and an entry of dout for each entry of it."""
+    return all(len(row) == 1 and row[0].shape == q.dout.shape for q, row in zip(questions, expected, strict=True))
 
 
 def _confirmed(vjp: VJPCheck) -> bool:

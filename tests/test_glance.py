@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import textwrap
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +11,12 @@ import pytest
 
 from autograder import judge as judging
 from autograder.answer_key import full_key
-from autograder.calls import RAISED, Opaque, Reply
+from autograder.calls import RAISED, Opaque, Reply, Source
 from autograder.catalogue import load_catalogue
+from autograder.exercise import Case, Function, Pair
 from autograder.glance import right_at_a_glance
 from autograder.judge import judge
+from autograder.local import LocalSession
 from autograder.observe import observe
 from tests.conftest import ROOT, SECRET, cells_of
 
@@ -132,3 +136,28 @@ def test_a_numerical_check_has_its_say(seen, ok, monkeypatch):
     some = [*observations[:at], replace(observations[at], vjp=vjp), *observations[at + 1 :]]
     assert bool(right_at_a_glance(key, 1, some)) == (ok is True)
     assert told(judge(key, some)) == without_a_glance(key, some, monkeypatch)
+
+
+def test_an_elementwise_layer_of_two_inputs_is_left_to_the_ladder():
+    """Two arrays came back, and one dout: the ladder compares them one by one."""
+
+    def product_forward(x, y):
+        return x * y, (x, y)
+
+    def product_backward(dout, cache):
+        x, y = cache
+        return dout * y, dout * x
+
+    case = Case("a batch", "two inputs", lambda rng: (rng.normal(size=(2, 3)), rng.normal(size=(2, 3))))
+    functions = [
+        Function(reference=f, points=1, returns=returns, misconceptions=())
+        for f, returns in ((product_forward, ("out",)), (product_backward, ("dx", "dy")))
+    ]
+    pair = Pair("product", "09_products", *functions, cases=(case,), elementwise=True)
+    key = full_key(pair, SECRET)
+    text = "".join(textwrap.dedent(inspect.getsource(f.reference)) for f in functions)
+    sources = [Source("cell 1", text)]
+    session = LocalSession.load(sources, [f.name for f in functions])
+    observations = observe([key], session)[0]
+    assert right_at_a_glance(key, 1, observations) == set()
+    assert all(v.ok for judgement in judge(key, observations) for row in judgement.rows for v in row)

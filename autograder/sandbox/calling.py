@@ -104,7 +104,10 @@ class Caller:
             return MISSING, None, True, problem, "", ()
         kept, self.kept = self.kept, (None, None, None, ())
         if forward is not None:
-            return self._backward(target, args, forward, dout, max_bytes, kept)
+            cache = kept[2:] if kept[0] == forward and kept[1] is args else None
+            del kept  # a cache may be large: there are never two of them
+            return self._backward(target, args, forward, dout, max_bytes, cache)
+        del kept
         copies = fresh(args)
         try:
             value = target(*copies)
@@ -120,8 +123,8 @@ class Caller:
         return RETURNED, Tidy(max_bytes).value(value), paired, None, "", mutated
 
     def _backward(self, target, args, forward, dout, max_bytes, kept):
-        if kept[0] == forward and kept[1] is args:
-            cache, mutated = kept[2:]
+        if kept is not None:
+            cache, mutated = kept
         else:
             first, problem = self._function(forward)
             if first is None:

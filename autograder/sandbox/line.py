@@ -49,6 +49,9 @@ class Line:
             raise
         except SandboxError as error:
             raise Failure(GRADER_ERROR, f"the sandbox failed: {error}") from error
+        except BaseException:
+            child.discard()
+            raise
         self.child = child
 
     def tries_again(self, failure: Failure) -> bool:

@@ -55,7 +55,7 @@ def calls_frame(sequence: int, calls: Sequence[Any]) -> bytes:
         )
         for call in calls
     ]
-    return wire.frame(wire.CALLS, sequence, tuple(names), tuple(values), np.array(rows, np.int64))
+    return wire.frame(wire.CALLS, sequence, tuple(names), tuple(values), np.array(rows, np.int64).reshape(-1, 6))
 
 
 def read_calls(body: bytes) -> Iterator[tuple]:

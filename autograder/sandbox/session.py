@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -26,8 +27,8 @@ class SandboxSession:
         self._strikes: Counter[str] = Counter()
         self._last_strike: dict[str, Failure] = {}
         self._sequence = 0
-        self._one_by_one = False  # whether a call ended a child: from then on it is to be known which one does
-        self._last: tuple[int, str] | None = None  # the last reply of this `run`: its place, its function
+        self._one_by_one = False  # whether a call ended a child, and it is not known yet which
+        self._careful = False  # whether bytes were left on the line: then so it stays
         with line.running():
             self._ended: Failure | None = self._loader.load()
         self.definitions = self._loader.definitions
@@ -60,7 +61,6 @@ class SandboxSession:
     def run(self, calls: Sequence[Call]) -> list[Reply]:
         """Makes the calls in order; every call gets its reply."""
         replies: list[Reply] = []
-        self._last = None
         with self._line.running():
             while len(replies) < len(calls):
                 known = self._known(calls[len(replies)])
@@ -68,7 +68,8 @@ class SandboxSession:
                     replies.append(known)
                 else:
                     self._run_segment(self._segment(calls, len(replies)), replies)
-        self._last = None
+                if len(replies) == len(calls) and not self._line_is_clean():
+                    replies.clear()
         return replies
 
     def _known(self, call: Call) -> Reply | None:
@@ -99,39 +100,41 @@ class SandboxSession:
         return calls[start:end]
 
     def _run_segment(self, segment: Sequence[Call], replies: list[Reply]) -> None:
-        """Appends replies to calls that go out together: to all, or to none if there is to be another try."""
+        """Appends replies to calls that go out together: to all, or to those before one that is to be found out."""
         if self._line.left() <= 0:
             self._ended = Failure(TIMEOUT, "not called: the time for the whole submission is used up")
         elif self._line.child is None:
             self._ended = self._loader.load()
         if self._ended is not None:
             return
-        base, cpu = len(replies), segment[0].cpu_limit
+        base, cpu, alone = len(replies), segment[0].cpu_limit, len(segment) == 1
         child, used = self._line.child, self._line.exchanges > 1
         before, begun = child.cpu() if cpu is not None else 0.0, time.monotonic()
         try:
             self._exchange(segment, replies)
+            took = child.cpu() - before if cpu is not None else 0.0
+            if self._one_by_one:
+                self._ping()
         except Failure as failure:
             if self._line.tries_again(failure):
                 return
-            del replies[base:]
-            if len(segment) > 1:
-                self._one_by_one = True  # replies may have been on their way: the calls are made again, each alone
-            elif failure.status == PROTOCOL and used:
-                self._made_again(segment, failure, replies)
-            else:
-                took = time.monotonic() - begun
-                replies.append(replace(self._struck(segment[0], failure), seconds=took))
+            # the others were made; what ends a process after the last reply was the last call
+            del replies[base if failure.status == PROTOCOL else min(len(replies), base + len(segment) - 1) :]
+            if not alone or (failure.status == PROTOCOL and used and not self._one_by_one):
+                self._one_by_one = True
+                return
+            took = time.monotonic() - begun
+            replies.append(replace(self._struck(segment[0], failure), seconds=took))
+            self._one_by_one = self._careful
         else:
-            took = child.cpu() - before if cpu is not None else 0.0
             if cpu is None or took <= cpu:
-                self._last = len(replies) - 1, segment[-1].function
                 return
             del replies[base:]
-            if len(segment) > 1:
-                self._one_by_one = True
-            else:
+            if alone:
                 replies.append(_failed(Failure(TIMEOUT, f"it took {took:.2f} s of CPU time, of {cpu:g} s")))
+            else:
+                self._one_by_one = True
+                self._line.close()
 
     def _exchange(self, segment: Sequence[Call], replies: list[Reply]) -> None:
         first, base, limits = self._sequence, len(replies), self._limits
@@ -163,17 +166,29 @@ class SandboxSession:
 
     # whose fault it was
 
-    def _made_again(self, segment: Sequence[Call], failure: Failure, replies: list[Reply]) -> None:
-        """Makes the call in a fresh child, since the bytes that broke the protocol may be of the last one before it.
+    def _ping(self) -> None:
+        """Asks for nothing under a number that no call could know: the answer comes next, or a call has left bytes."""
+        number = secrets.randbits(32)
 
-        If it goes well, they were; where that one was of an earlier `run`, the flag `protocol` alone tells.
+        def limit(kind, sequence, length):
+            if (kind, sequence, length) != (wire.DONE, number, 0):
+                raise wire.WireError("a reply that was not asked for")
+
+        payload = messages.calls_frame(number, ())
+        self._line.exchange(payload, limit, lambda *frame: True, cpu=self._limits.call, wall=self._limits.call_wall)
+
+    def _line_is_clean(self) -> bool:
+        """Whether nothing was left on the line by a call of many; if there was, they are to be made again, each alone.
+
+        So a call whose reply was its own work and not the process's is known by name, whichever came first.
         """
-        last, here = self._last, len(replies)
-        self._run_segment(segment, replies)
-        if last is not None and replies[here:] and replies[here].status != PROTOCOL:
-            at, function = last
-            replies[at] = _failed(failure)
-            self._strike(function, failure)
+        if self._one_by_one or self._line.child is None:
+            return True
+        try:
+            self._ping()
+        except Failure:
+            self._one_by_one = self._careful = True
+        return not self._careful
 
     def _struck(self, call: Call, failure: Failure) -> Reply:
         """Notes against which function a failure counts; a backward's may be its forward's."""

@@ -203,9 +203,9 @@ def _array_head(head: bytes) -> tuple[np.dtype, bytes, tuple[int, ...]]:
     if rank > MAX_RANK or order not in b"CFS":
         raise WireError("bad array header")
     shape = _DIMS[rank].unpack_from(head, _ARRAY.size)
-    # the product of a shape with a zero in it is 0 whatever the other sizes are, so each is bounded by itself
-    if rank and max(shape) > MAX_SIZE:
-        raise WireError("a dimension is too large")
+    # the product of a shape with a zero in it is 0 whatever the other sizes are, so these are bounded by themselves
+    if math.prod(filter(None, shape)) > MAX_SIZE:
+        raise WireError("an array is too large")
     return _dtype(code), order, shape
 
 

@@ -83,7 +83,7 @@ def grade_each(
         finish: what the worker makes of a report before it sends it; a function that other processes can import.
     """
     jobs = iter(jobs)
-    first = list(itertools.islice(jobs, workers))
+    first = list(itertools.islice(jobs, max(workers, 1)))
     workers, jobs = len(first), itertools.chain(first, jobs)
     if not first:
         return

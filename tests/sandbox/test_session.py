@@ -329,3 +329,67 @@ def test_a_reply_that_says_what_the_last_one_said_is_the_same_one(box):
     assert one is two
     assert three is not four
     np.testing.assert_array_equal(four.value, three.value + 1)
+
+
+BOTH_FORGED = FORGED.replace(
+    'os.write(3, struct.pack("<BxxxIQ", 7, frame.f_locals["sequence"], len(body)) + body)',
+    """number = frame.f_locals["sequence"]
+    reply = struct.pack("<BxxxIQ", 7, number, len(body)) + body
+    os.write(3, reply + struct.pack("<BxxxIQ", 8, number + 1, 0))""",
+)
+
+
+@pytest.mark.parametrize("names", ["f", "hf", "khfhfk", "hfk", "ff", "khf"])
+def test_a_forged_end_costs_nobody_else_anything(box, names):
+    """Not even a reply with the end of the exchange behind it: what comes after it is found on the line."""
+    assert '"<BxxxIQ", 8' in BOTH_FORGED
+    text = BOTH_FORGED + "def k(x):\n    return x\n"
+    for _ in range(3):
+        with box.open([Source("cell 1", text)], ("f", "h", "k")) as session:
+            found = [reply.status for reply in session.run([Call(name, (X,)) for name in names])]
+            assert session.protocol
+        assert found == ["protocol" if name == "f" else RETURNED for name in names]
+
+
+def test_what_was_answered_before_a_crash_counts(box):
+    """The functions before one that ends the process are not called again for it, nor those after it one by one."""
+    text = """
+import os
+made = []
+def h(x):
+    import time
+    time.sleep(0.01)  # so that what was said before is not held any more
+    return x
+def f(x):
+    os._exit(0)
+"""
+    calls = [*[Call("h", (X,))] * 5, Call("f", (X,)), *[Call("h", (X,))] * 5]
+    with box.open([Source("cell 1", text)], ("f", "h")) as session:
+        exchanges = []
+        exchange = session._exchange
+        session._exchange = lambda segment, replies: (exchanges.append(len(segment)), exchange(segment, replies))
+        assert [reply.status for reply in session.run(calls)] == [RETURNED] * 5 + [CRASHED] + [RETURNED] * 5
+    assert exchanges[0] == 11
+    assert exchanges[-1] == 5
+    assert sum(exchanges[1:-1]) <= 2  # the last before it, which may have been on its way, and itself
+
+
+def test_a_late_question_leaves_no_debts(box):
+    """What a question that was too slow left on the line is not put down to the function before it."""
+    text = (
+        FORGED
+        + """
+def slow(x):
+    import time
+    end = time.process_time() + 0.08
+    while time.process_time() < end: pass
+    f(x)
+    return x
+"""
+    )
+    shared = (X,)
+    calls = [Call("h", (X,)), *[Call("slow", shared, cpu_limit=0.1)] * 2, Call("h", (X,))]
+    for _ in range(3):
+        found = [reply.status for reply in ask(box, text, *calls, names=("slow", "h"))]
+        assert (found[0], found[3]) == (RETURNED, RETURNED)
+        assert "protocol" in found[1:3]

@@ -93,6 +93,7 @@ BROKEN = {
     "dimensions that overflow": array_header(shape=(1 << 32, 1 << 32)),
     "a dimension of 2**63": array_header(shape=(1 << 63,)),
     "a huge dimension beside a zero": array_header(shape=(0, 1 << 40), data=b""),
+    "huge dimensions beside a zero": array_header(shape=(0, 1 << 31, 1 << 31, 1 << 31), data=b""),
     "a bool of 2": array_header(code=5, shape=(1,), data=b"\x02"),
     "a text of 4 GiB": b"s\xff\xff\xff\xff",
     "a tuple of 4 billion": b"(\xff\xff\xff\xff",
