@@ -186,8 +186,8 @@ class SandboxSession:
             return True
         try:
             self._ping()
-        except Failure:
-            self._one_by_one = self._careful = True
+        except Failure as failure:  # that the time is up, or the process gone, takes nothing from what was answered
+            self._one_by_one = self._careful = failure.status == PROTOCOL
         return not self._careful
 
     def _struck(self, call: Call, failure: Failure) -> Reply:

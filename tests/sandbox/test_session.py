@@ -8,6 +8,7 @@ import pytest
 from autograder.calls import CRASHED, MISSING, RAISED, RETURNED, TIMEOUT, Call, Limits, Opaque, Source
 from autograder.local import LocalSession
 from autograder.sandbox import Sandbox
+from autograder.sandbox.converse import Failure
 
 X = np.linspace(-1.0, 1.0, 6).reshape(2, 3)
 
@@ -393,3 +394,14 @@ def slow(x):
         found = [reply.status for reply in ask(box, text, *calls, names=("slow", "h"))]
         assert (found[0], found[3]) == (RETURNED, RETURNED)
         assert "protocol" in found[1:3]
+
+
+def test_time_that_is_up_when_all_is_answered_takes_nothing_away(box, monkeypatch):
+    """The last look at the line is for bytes left on it; whatever else it meets, the answers are there."""
+    with box.open([Source("cell 1", "def h(x):\n    return x")], ("h",)) as session:
+
+        def late():
+            raise Failure(TIMEOUT, "stopped: the time for the whole submission is used up")
+
+        monkeypatch.setattr(session, "_ping", late)
+        assert [reply.status for reply in session.run([Call("h", (X,))] * 3)] == [RETURNED] * 3
