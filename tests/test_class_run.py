@@ -231,8 +231,11 @@ def test_what_is_of_no_use_any_more_is_not_kept_for_ever(submitted, solutions, t
 
 @pytest.fixture
 def many(tmp_path) -> Path:
+    """A class that takes a second or two, so that there is a middle in which to end its run."""
+    slow = RIGHT + "\nimport time\ntime.sleep(0.15)\n"
     for number in range(STUDENTS):
-        write(tmp_path / "many", f"student-{number:02}", ramp=RIGHT if number % 3 else RIGHT.replace("1 +", "2 +"))
+        ramp = RIGHT if number % 3 else RIGHT.replace("1 +", "2 +")
+        write(tmp_path / "many", f"student-{number:02}", softplus=slow, ramp=ramp)
     return tmp_path / "many"
 
 
