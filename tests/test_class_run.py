@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -302,7 +303,9 @@ def test_killed_twice(many, solutions, tmp_path):
 def test_ctrl_c(many, solutions, tmp_path):
     """Ctrl-C ends everything at once and says what is kept."""
     out = tmp_path / "out"
-    run = started(many, out, solutions, "--jobs", "2")
+    # a shell's background job ignores Ctrl-C, and so would what it starts
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    run = started(many, out, solutions, "--jobs", "2", preexec_fn=heard)
     wait_for(lambda: count(out) >= 4)
     os.killpg(run.pid, signal.SIGINT)
     told, complaints = run.communicate(timeout=30)

@@ -91,7 +91,9 @@ class _Run:
     def _send(self) -> None:
         """Keeps every thread of the cluster busy, and no more."""
         if time.monotonic() - self.counted > POLL:
-            self.threads, self.counted = sum(self.client.nthreads().values()), time.monotonic()
+            self.counted = time.monotonic()
+            with suppress(OSError):  # the scheduler has gone just now: the next look at the client tells
+                self.threads = sum(self.client.nthreads().values())
         if not self.threads and not self.told:
             self.told = True
             print(f"no worker has joined {self.address} yet: waiting for one", file=sys.stderr, flush=True)
