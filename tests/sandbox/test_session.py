@@ -405,3 +405,44 @@ def test_time_that_is_up_when_all_is_answered_takes_nothing_away(box, monkeypatc
 
         monkeypatch.setattr(session, "_ping", late)
         assert [reply.status for reply in session.run([Call("h", (X,))] * 3)] == [RETURNED] * 3
+
+
+LEAVES_BYTES_AMONG_MANY = """
+import os, sys
+def f(x):
+    frame = sys._getframe(1)
+    while "body" not in frame.f_locals:
+        frame = frame.f_back
+    if len(frame.f_locals["body"]) > 400:
+        os.write(3, bytes(64))
+    return x
+def h(x):
+    return x
+"""
+
+
+def test_who_behaves_when_alone_is_found_out_all_the_same(box):
+    """Bytes that are left only where many calls go out together: all are made alone then, and a person is told."""
+    calls = [Call(name, (X + i,)) for i, name in enumerate("hfhf" * 5)]
+    with box.open([Source("cell 1", LEAVES_BYTES_AMONG_MANY)], ("f", "h")) as session:
+        for _ in range(3):
+            assert [reply.status for reply in session.run(calls)] == [RETURNED] * len(calls)
+        assert session.protocol
+
+
+def test_who_stops_listening_costs_no_later_call_anything(box):
+    """A process that hears nothing any more is ended when the line is looked at; the next run has another."""
+    text = """
+import sys, time
+def f(x):
+    frame = sys._getframe(1)
+    while "self" not in frame.f_locals or not hasattr(frame.f_locals["self"], "pipe"):
+        frame = frame.f_back
+    frame.f_locals["self"].pipe.receive = lambda: time.sleep(60)
+    return x
+def h(x):
+    return x
+"""
+    with box.open([Source("cell 1", text)], ("f", "h")) as session:
+        assert [reply.status for reply in session.run([Call("f", (X,)), Call("h", (X,))])] == [RETURNED] * 2
+        assert [reply.status for reply in session.run([Call("h", (X,))] * 2)] == [RETURNED] * 2
