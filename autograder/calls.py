@@ -1,4 +1,4 @@
-"""What the grader asks of a submission and what comes back: plain frozen data, shared by every way to run code.
+"""What the grader asks of a submission and what comes back: plain immutable data, shared by every way to run code.
 
 A `Session` runs a submission's functions. There are two: `autograder.sandbox` runs them in a confined process,
 `autograder.local` in this one (a student's own notebook). Both take `Call`s and give `Reply`s, one each, in order.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 # How a call can end. Everything but RETURNED ends it without a value.
 RETURNED = "returned"
@@ -63,8 +63,7 @@ class Problem:
     frames: tuple[Frame, ...] = ()
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One call of one of the student's functions, on fresh copies of its arguments.
 
     function: the function whose value comes back.
@@ -92,8 +91,7 @@ class Opaque:
     kind: str
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """What became of one call.
 
     value: nested tuples of numpy arrays (scalars are 0-d arrays), None or `Opaque`.

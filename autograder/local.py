@@ -104,7 +104,7 @@ def _with_cells(reply: Reply) -> Reply:
     if reply.problem is None or not reply.problem.frames:
         return reply
     frames = tuple(replace(frame, label=_place(frame)) for frame in reply.problem.frames)
-    return replace(reply, problem=replace(reply.problem, frames=frames))
+    return reply._replace(problem=replace(reply.problem, frames=frames))
 
 
 def _place(frame: Frame) -> str:

@@ -23,7 +23,7 @@ class Observation:
     """What became of one question.
 
     first, second: for each function of the exercise in order, the replies to two calls with the same inputs; of one
-        that was not asked twice, the same reply.
+        that was not asked twice, or whose answer to 2·dout was twice its first to the last bit, the same reply.
     doubled: for a pair, the backward's reply to 2·dout; None where it was not asked.
     vjp: for a pair, the backward compared with a numerical derivative of the student's own forward; None where that is
         not asked (extreme or float32 inputs) or could not be.
@@ -39,8 +39,10 @@ class Observation:
 def observe(keys: Sequence[Key], session: Session) -> list[tuple[Observation, ...]]:
     """For each key one `Observation` for each of its questions, in order.
 
-    One batch asks every question of all keys. Where there are hidden questions, these alone are asked twice: their
-    inputs are new, while public ones have been through `check()`. The first of them that can be differentiated (or
+    One batch asks every question of all keys. Where there are hidden questions, these alone are asked twice, and with
+    2·dout: their inputs are new, while public ones have been through `check()`. A backward's answer to 2·dout is its
+    second answer, too: doubling changes no digit of a float, so what is linear and pure gives twice the first, to the
+    last bit. Only where it does not is the same asked again. The first hidden question that can be differentiated (or
     every question, where none is hidden) begins its numerical check with that batch; most of those need nothing more.
     The others get theirs one round later, where an answer is not the reference's: where it is, the check could only
     confirm it.
@@ -50,6 +52,9 @@ def observe(keys: Sequence[Key], session: Session) -> list[tuple[Observation, ..
     flat = sorted((one for ones in asked for one in ones), key=lambda one: one.question.cpu_limit is not None)
     for one, replies in zip(flat, _grouped(session, [one.calls for one in flat]), strict=True):
         one.take(replies)
+    unlike = [one for one in flat if one.unlike is not None]
+    for one, replies in zip(unlike, _grouped(session, [[one.unlike] for one in unlike]), strict=True):
+        one.second = (one.second[0], replies[0])
     running = [
         one
         for key, ones in zip(keys, asked, strict=True)
@@ -95,16 +100,17 @@ class _Asked:
         wanted_at = len(once)
         self.calls = once + self.requests()
         self.wanted_at = slice(wanted_at, len(self.calls))
-        self.again_at, self.doubled_at = [], None
+        self.again_at, self.doubled_at, self.unlike = [], None, None
+        closely &= question.cpu_limit is None  # where cost counts nothing is asked twice
         for i, call in enumerate(once):
             repeated = [n for n, request in enumerate(self.wanted) if _repeats(request, question, backward=i == 1)]
             if repeated:
                 self.again_at.append(wanted_at + repeated[0])
-            elif question.cpu_limit is not None or not closely:  # where cost counts nothing is asked twice
+            elif not closely or self.doubled_at is not None:
                 self.again_at.append(i)
             else:
                 self.again_at.append(self._ask(call))
-            if key.pair and i == 0 and not question.extreme and question.cpu_limit is None:
+            if key.pair and i == 0 and closely and not question.extreme:
                 # next to a forward of the same arguments, whose cache it can have
                 self.doubled_at = self._ask(self.call(key.backward.name, 2 * question.dout))
 
@@ -145,6 +151,8 @@ class _Asked:
         self.first = tuple(replies[: len(self.key.functions)])
         self.second = tuple(replies[i] for i in self.again_at)
         self.doubled = replies[self.doubled_at] if self.doubled_at is not None else None
+        if self.doubled is not None and self.again_at[1] == 1 and not _is_twice(self.doubled, self.first[1]):
+            self.unlike = self.calls[1]
         if self.steps is not None:
             if not _differentiable(self.first, self.question):
                 self.steps = None
@@ -201,6 +209,21 @@ def laid_out(replies: Sequence[Reply], expected: Sequence[tuple]) -> np.ndarray 
                 return None
             parts.append(array.ravel())
     return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _is_twice(doubled: Reply, once: Reply) -> bool:
+    """Whether both returned arrays of floats alike, and the entries of the one are those of the other times 2."""
+    if not doubled.status == once.status == calls.RETURNED:
+        return False
+    two, one = (value if type(value) is tuple else (value,) for value in (doubled.value, once.value))
+    return len(two) == len(one) and all(map(_is_twice_array, two, one))
+
+
+def _is_twice_array(two: Any, one: Any) -> bool:
+    if not (type(two) is np.ndarray and type(one) is np.ndarray and two.dtype == one.dtype and two.dtype.kind == "f"):
+        return False
+    with np.errstate(over="ignore"):
+        return two.shape == one.shape and two.tobytes() == (one + one).tobytes()
 
 
 def _repeats(request: gradients.Forward | gradients.Backward, question: Question, *, backward: bool) -> bool:

@@ -107,16 +107,16 @@ def test_what_is_tampered_with_is_judged_as_by_the_ladder_alone(seen, name, monk
         changed = []
         for index, reply in enumerate(one.first):
             for tamper in TAMPERED.values():
-                other = replace(reply, value=tamper(reply.value))
+                other = reply._replace(value=tamper(reply.value))
                 changed.append(replace(one, first=(*one.first[:index], other, *one.first[index + 1 :])))
                 changed.append(replace(one, second=(*one.second[:index], other, *one.second[index + 1 :])))
             changed.append(replace(one, second=(*one.second[:index], FAILED, *one.second[index + 1 :])))
             changed.append(replace(one, first=(*one.first[:index], FAILED, *one.first[index + 1 :])))
-        changed.append(replace(one, first=(replace(one.first[0], paired=False), *one.first[1:])))
+        changed.append(replace(one, first=(one.first[0]._replace(paired=False), *one.first[1:])))
         if one.doubled is not None:
             changed.append(replace(one, doubled=FAILED))
             changed += [
-                replace(one, doubled=replace(one.doubled, value=t(one.doubled.value))) for t in TAMPERED.values()
+                replace(one, doubled=one.doubled._replace(value=t(one.doubled.value))) for t in TAMPERED.values()
             ]
         for other in changed:
             some = [*observations[:at], other, *observations[at + 1 :]]

@@ -199,6 +199,22 @@ def tanh_forward(x):
     assert "second time" in report.first_failure.headline
 
 
+def test_a_backward_that_remembers_what_it_was_asked_is_wrong(grade):
+    """It answers the very same dout in another way when it comes again, and twice as large a dout as it should."""
+    code = """
+seen = set()
+
+def tanh_backward(dout, cache):
+    dx = dout * (1 - np.tanh(cache) ** 2)
+    dx = -dx if dout.tobytes() in seen else dx
+    seen.add(dout.tobytes())
+    return dx
+"""
+    forward = "def tanh_forward(x):\n    return np.tanh(x), x\n"
+    report = grade({"tanh_forward": forward, "tanh_backward": code})["tanh_backward"]
+    assert report.status == "failed"
+
+
 def test_a_textbook_backward_beside_a_wrong_forward_keeps_its_points(grade):
     """The reference's values from a backward whose forward has a sign slip: full points and a remark."""
     code = "def sigmoid_forward(x):\n    out = 1 / (1 + np.exp(x))\n    return out, out\n"

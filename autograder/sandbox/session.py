@@ -6,7 +6,6 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ..calls import CRASHED, FORBIDDEN, GRADER_ERROR, PROTOCOL, TIMEOUT, Call, Limits, Problem, Reply, Source
 from . import messages, wire
@@ -124,7 +123,7 @@ class SandboxSession:
                 self._one_by_one = True
                 return
             took = time.monotonic() - begun
-            replies.append(replace(self._struck(segment[0], failure), seconds=took))
+            replies.append(self._struck(segment[0], failure)._replace(seconds=took))
             self._one_by_one = self._careful
         else:
             if cpu is None or took <= cpu:
