@@ -27,31 +27,38 @@ HELD_BYTES, HELD_SECONDS = 1 << 16, 0.002  # what may wait to be sent, and for h
 
 
 class Pipe:
-    """The child's end of the wire: blocking, by plain read and write. What is put is sent with what follows it."""
+    """The child's end of the wire: blocking, by plain read and write. What is put is sent with what follows it, unless
+    it is large: a copy costs pages."""
 
     def __init__(self, descriptor: int):
         self.descriptor = descriptor
         self.held = bytearray()
         self.sent = 0.0
 
-    def receive(self) -> tuple[int, int, bytes]:
+    def receive(self) -> tuple[int, int, bytes | bytearray]:
         """The next frame: its kind, its number, its body. The end of the line is the end of the process."""
         kind, sequence, length = wire.HEADER.unpack(self._read(wire.HEADER.size))
         return kind, sequence, self._read(length)
 
-    def _read(self, count: int) -> bytes:
+    def _read(self, count: int) -> bytes | bytearray:
         data = _read(self.descriptor, count)
         if len(data) == count:
             return data
-        parts = [data]
-        while data and (count := count - len(data)):
-            parts.append(data := _read(self.descriptor, count))
-        if count:
-            _exit(0)
-        return b"".join(parts)
+        whole, at = bytearray(count), 0
+        while at < count:
+            if not data:
+                _exit(0)
+            whole[at : at + len(data)] = data
+            at += len(data)
+            data = _read(self.descriptor, count - at) if at < count else b""
+        return whole
 
     def put(self, data: bytes) -> None:
         """Sends a frame soon: at once if much is waiting, or if the last was sent a while ago."""
+        if len(data) >= HELD_BYTES:
+            self.flush()
+            self._write(data)
+            return
         self.held += data
         if len(self.held) >= HELD_BYTES or _now() - self.sent >= HELD_SECONDS:
             self.flush()
@@ -63,7 +70,10 @@ class Pipe:
 
     def flush(self) -> None:
         held, self.held = self.held, bytearray()
-        left = memoryview(held)
+        self._write(held)
+
+    def _write(self, data) -> None:
+        left = memoryview(data)
         while left:
             left = left[_write(self.descriptor, left) :]
         self.sent = _now()

@@ -26,6 +26,7 @@ MAX_DEPTH, MAX_ITEMS, MAX_RANK, MAX_SIZE = 4, 64, 16, 1 << 31
 LOOSE_DEPTH, LOOSE_ITEMS = 16, 1 << 16
 SMALL = 1 << 12  # bytes of a body that are sooner copied twice than looked at in place
 
+_sum = sum  # bound early: a submission may put its own in its place
 _LENGTH = struct.Struct("<I")
 _INT = struct.Struct("<q")
 _FLOAT = struct.Struct("<d")
@@ -61,8 +62,7 @@ def frame(kind: int, sequence: int, *values: Any, head: bytes = b"") -> bytes:
     parts = [head]
     for value in values:
         _encode(value, parts.append)
-    body = b"".join(parts)
-    return HEADER.pack(kind, sequence, len(body)) + body
+    return b"".join((HEADER.pack(kind, sequence, _sum(map(len, parts))), *parts))
 
 
 def _encode(value: Any, put) -> None:
@@ -105,7 +105,10 @@ def _encode_array(array: np.ndarray, put) -> None:
     flags = array.flags
     order = b"C" if flags.c_contiguous else b"F" if flags.f_contiguous else b"S"
     put(b"a" + _ARRAY.pack(code, order, array.ndim) + _DIMS[array.ndim].pack(*array.shape))
-    put(array.tobytes("F" if order == b"F" else "C"))
+    if array.nbytes < SMALL or order == b"S":
+        put(array.tobytes("F" if order == b"F" else "C"))
+    else:  # in place: the frame is the only copy
+        put(memoryview(array if order == b"C" else array.T).cast("B"))
 
 
 class Reader:
@@ -179,7 +182,7 @@ class Reader:
     def _array(self) -> np.ndarray:
         start = self._take(_ARRAY.size)
         self._take(8 * self.body[start + _ARRAY.size - 1])
-        dtype, order, shape = _array_head(self.body[start : self.at])
+        dtype, order, shape = _array_head(bytes(self.body[start : self.at]))
         count = math.prod(shape)
         start = self._take(count * dtype.itemsize)
         flat = np.frombuffer(self.body, dtype, count, start)

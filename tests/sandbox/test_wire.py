@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import struct
+import threading
+import time
 import tracemalloc
 
 import numpy as np
@@ -12,6 +15,8 @@ from hypothesis import strategies as st
 
 from autograder.calls import Call, Definition, Reply
 from autograder.sandbox import wire
+from autograder.sandbox.calling import differs
+from autograder.sandbox.child import Pipe
 from autograder.sandbox.messages import calls_frame, read_calls, reply_frame
 from autograder.sandbox.replies import read_definitions, read_reply
 from autograder.sandbox.wire import DTYPES, Frames, Odd, Reader, WireError, frame, fresh
@@ -229,6 +234,61 @@ def test_the_limit_speaks_before_a_body_is_awaited():
     frames.feed(wire.HEADER.pack(wire.REPLY, 0, 1 << 62))
     with pytest.raises(WireError, match="too long"):
         frames.pop()
+
+
+LARGE = np.arange(5000.0).reshape(50, 100)
+
+
+@pytest.mark.parametrize("array", [LARGE, LARGE.T, LARGE[:, ::2], LARGE.astype("f4"), LARGE[::-1], LARGE > 9])
+def test_large_arrays_are_sent_in_place(array):
+    """What is too large to be copied first arrives like the rest, in its order, and with the frame's true length."""
+    sent = frame(wire.REPLY, 3, (array, 1.0), head=b"head")
+    assert wire.HEADER.unpack_from(sent) == (wire.REPLY, 3, len(sent) - wire.HEADER.size)
+    got, more = Reader(sent[wire.HEADER.size :], 4).decode()
+    assert same(got, array)
+    assert (got.flags.c_contiguous, got.flags.f_contiguous) == (array.flags.c_contiguous, array.flags.f_contiguous)
+    assert more == 1.0
+
+
+def test_a_large_frame_arrives_in_the_parts_that_fit_the_line():
+    """Both ends of the process's pipe: what is larger than the line holds is read and written in parts."""
+    ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
+    sent = frame(wire.CALLS, 1, np.arange(40_000.0))
+    reply = frame(wire.REPLY, 2, np.arange(30_000.0))
+    pipe, got = Pipe(theirs.fileno()), bytearray()
+
+    def grader():
+        ours.sendall(sent)
+        while len(got) < 16 + len(reply):
+            got.extend(ours.recv(1 << 16))
+
+    thread = threading.Thread(target=grader)
+    thread.start()
+    kind, sequence, body = pipe.receive()
+    assert (kind, sequence) == (wire.CALLS, 1)
+    assert same(Reader(body, copy=False).decode(), np.arange(40_000.0))
+    pipe.sent = time.monotonic() + 60  # so that the next waits
+    pipe.put(frame(wire.DONE, 1))
+    pipe.put(reply)
+    thread.join()
+    assert bytes(got) == frame(wire.DONE, 1) + reply
+    ours.close()
+    theirs.close()
+
+
+@pytest.mark.parametrize("size", [4, 5000])
+def test_a_copy_that_was_written_into_differs(size):
+    """Of any size: by bits, so that nan is nan, and -0.0 is not 0.0; a view with gaps and float32, too."""
+    for make in (np.zeros, lambda n: np.full(n, np.nan), lambda n: np.zeros(n, "f4"), lambda n: np.zeros(2 * n)[::2]):
+        array = make(size)
+        assert not differs(array, fresh(array))
+        for value in (1.0, -0.0):
+            written = fresh(array)
+            written[size // 2] = value
+            assert differs(array, written)
+    assert differs(np.zeros(size), np.zeros((1, size)))
 
 
 def test_frames_arrive_in_any_pieces():
