@@ -23,7 +23,6 @@ WIRE = 3
 LINUX = sys.platform == "linux"  # elsewhere there are processes and rlimits, for a student's own check
 # what a child frees it uses again: to get a page anew costs more than most calls do
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEPT = -1, -3, 32 << 20
-YOUNG = 20_000  # new objects until a child looks for cycles: loading a notebook makes some thousands, and few of them
 HOLES = 1 << 16  # bytes of each size; twice what was seen to be free
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 
@@ -82,7 +81,6 @@ class Zygote:
         gc.collect()
         self.filling = fill_holes()
         gc.freeze()
-        gc.set_threshold(YOUNG)
 
     def serve(self) -> None:
         """Answers requests until the grader hangs up."""
