@@ -121,6 +121,8 @@ class SandboxSession:
             del replies[base if failure.status == PROTOCOL else min(len(replies), base + len(segment) - 1) :]
             if not alone or (failure.status == PROTOCOL and used and not self._one_by_one):
                 self._one_by_one = True
+                if failure.status == PROTOCOL:  # by what a call of an earlier frame left, perhaps
+                    replies.clear()
                 return
             took = time.monotonic() - begun
             replies.append(self._struck(segment[0], failure)._replace(seconds=took))

@@ -352,6 +352,18 @@ def test_a_forged_end_costs_nobody_else_anything(box, names):
         assert found == ["protocol" if name == "f" else RETURNED for name in names]
 
 
+@pytest.mark.parametrize("names", ["fgf", "fgh", "hgfgh", "gfgkgf"])
+def test_a_forged_end_is_found_out_where_each_call_goes_out_alone(box, names):
+    """As they do beside a function that is not there (g): what is left is seen one frame later, and still f's."""
+    text = BOTH_FORGED.replace("number + 1, 0))", "number + 1, 0))\n    import time; time.sleep(0.005)")
+    text += "def k(x):\n    return x\n"
+    for _ in range(3):
+        with box.open([Source("cell 1", text)], ("f", "g", "h", "k")) as session:
+            found = [reply.status for reply in session.run([Call(name, (X,)) for name in names])]
+            assert session.protocol
+        assert found == [{"f": "protocol", "g": MISSING}.get(name, RETURNED) for name in names]
+
+
 def test_what_was_answered_before_a_crash_counts(box):
     """The functions before one that ends the process are not called again for it, nor those after it one by one."""
     text = """
