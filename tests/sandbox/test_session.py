@@ -442,6 +442,19 @@ def test_who_behaves_when_alone_is_found_out_all_the_same(box):
         assert session.protocol
 
 
+@pytest.mark.parametrize("ends", ["os._exit(1)", "os.write(3, bytes(64))"])
+def test_two_who_take_turns_at_breaking_the_line_do_not_keep_it_busy(box, ends):
+    """One spoils what goes out together, the other what goes out alone: each turn costs the other a strike."""
+    text = LEAVES_BYTES_AMONG_MANY + f"def k(x):\n    {ends}\n"
+    calls = [Call(name, (X + i,)) for i, name in enumerate("hfkf" * 5)]
+    with box.open([Source("cell 1", text)], ("f", "h", "k")) as session:
+        for _ in range(2):
+            found = [reply.status for reply in session.run(calls)]
+            expected = CRASHED if "exit" in ends else "protocol"
+            assert found == [expected if call.function == "k" else RETURNED for call in calls]
+        assert session.protocol
+
+
 def test_who_stops_listening_costs_no_later_call_anything(box):
     """A process that hears nothing any more is ended when the line is looked at; the next run has another."""
     text = """
