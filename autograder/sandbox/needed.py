@@ -12,10 +12,14 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from .plain import Plain
 
 # names and attributes with which code can use a name without naming it
 INDIRECT = {"exec", "eval", "compile", "globals", "locals", "vars", "setattr", "delattr", "__import__", "import_module"}
@@ -26,6 +30,7 @@ NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)
 IMPORTS = ast.Import | ast.ImportFrom
 SIGNS = ("global", *INDIRECT)
 WORDS = re.compile(rf"\b(?:{'|'.join(SIGNS)})\b")
+STEMS = ("exec", "eval", "compile", "global", "locals", "vars", "attr", "import_", "__")  # one of them is in each sign
 # a line that could be a magic, a shell command or a question, or the start of a cell in another language
 MAGIC = re.compile(r"^[\w.,\[\] \t=]*[%!?]|\?\s*$", re.MULTILINE)
 USED = (".", "(", "[", '"', "'")  # what may follow a name that is only used
@@ -41,14 +46,17 @@ LEAVES = {"ctx", "op", "ops", "id", "attr", "kind", "type_comment"}
 class Needs:
     """What the graded functions need.
 
-    wanted: the names that they use, their own included; fixed: names of modules, functions and builtins: `np.x = 1` and
-        `f(x)` leave what these stand for as it is.
+    wanted: the names that they use, their own included; fixed: names of modules and functions: `np.x = 1` and `f(x)`
+        leave what these stand for as it is, and so it is with builtins.
     left_out: the statements, as (cell, number), that they can do without.
     """
 
     wanted: frozenset[str]
     fixed: frozenset[str]
     left_out: frozenset[tuple[int, int]]
+
+    def is_fixed(self, name: str) -> bool:
+        return name in self.fixed or name in BUILTINS
 
 
 def normal(text: str) -> str:
@@ -59,15 +67,18 @@ def normal(text: str) -> str:
 def may_be_indirect(text: str) -> bool:
     """Whether code could reach names by other means, by its words alone."""
     text = normal(text)
-    return any(word in text for word in SIGNS) and WORDS.search(text) is not None
+    for stem in STEMS:
+        if stem in text:
+            return WORDS.search(text) is not None
+    return False
 
 
 def may_matter(text: str, needs: Needs) -> bool:
     """Whether a cell could be needed too, or the student is to be told of it, by its words alone: it may bind a name
     that is wanted, change what that stands for, or have a magic or shell line. The text is in normal form."""
-    if any(sign in text for sign in "%!?") and MAGIC.search(text):
+    if ("%" in text or "!" in text or "?" in text) and MAGIC.search(text):
         return True
-    return any(name in text and (name not in needs.fixed or _may_bind(text, name)) for name in needs.wanted)
+    return any(name in text and (not needs.is_fixed(name) or _may_bind(text, name)) for name in needs.wanted)
 
 
 def _may_bind(text: str, name: str) -> bool:
@@ -76,8 +87,8 @@ def _may_bind(text: str, name: str) -> bool:
     at = text.find(name)
     while at >= 0:
         end = at + len(name)
-        before, after = text[at - 1 : at], text[end : end + 1]
-        if not (_in_word(before) or _in_word(after)):
+        after = text[end : end + 1]
+        if after != "." and not (_in_word(after) or _in_word(text[at - 1 : at])):
             if after not in USED:
                 return True
             if after in "([":
@@ -93,45 +104,60 @@ def _in_word(character: str) -> bool:
 
 
 def needs(
-    cells: dict[int, Sequence[ast.stmt]], names: Sequence[str], suspicious: Collection[int] | None = None
+    cells: Mapping[int, Sequence[ast.stmt]],
+    names: Sequence[str],
+    suspicious: Collection[int] | None = None,
+    plain: Mapping[int, Plain] | None = None,
 ) -> Needs | None:
     """What the functions `names` need of these cells; None if that cannot be told.
 
-    suspicious: the cells that `may_be_indirect`; None for all.
+    suspicious: those of `cells` that `may_be_indirect`; None for all.
+    plain: the cells that hold functions and nothing else.
     """
     looked_at = cells if suspicious is None else suspicious
     if any(_is_indirect(statement) for at in looked_at for statement in cells[at]):
         return None
-    facts = [((at, i), statement, *_facts(statement)) for at, body in cells.items() for i, statement in enumerate(body)]
-    modules = {name for _, statement, binds, _ in facts if isinstance(statement, IMPORTS) for name in binds}
-    fixed = modules | {s.name for _, s, *_ in facts if isinstance(s, FUNCTIONS)} | BUILTINS
+    facts = [_fact((at, i), statement) for at, body in cells.items() for i, statement in enumerate(body)]
+    for at, cell in (plain or {}).items():
+        for i, (name, taken) in enumerate(cell.functions):
+            facts.append(_Fact((at, i), {name}, functools.partial(iter, taken), fixed=True))
+    fixed = set().union(*(fact.binds for fact in facts if fact.fixed))
     wanted, waiting, grown = set(names), facts, True
     while grown:
         grown, rest = False, []
         for fact in waiting:
-            _, statement, binds, changes = fact
-            if isinstance(statement, IMPORTS) or binds & wanted or (changes - fixed) & wanted:
-                wanted.update(_uses(statement))
+            if fact.always or fact.binds & wanted or (fact.changes - fixed - BUILTINS) & wanted:
+                wanted.update(fact.uses())
                 grown = True
             else:
                 rest.append(fact)
         waiting = rest
-    return Needs(frozenset(wanted), frozenset(fixed), frozenset(place for place, *_ in waiting))
+    return Needs(frozenset(wanted), frozenset(fixed), frozenset(fact.place for fact in waiting))
 
 
-def _uses(statement: ast.stmt) -> Iterator[str]:
-    """The names that a statement uses, at the level of the notebook."""
-    return iter(()) if isinstance(statement, IMPORTS) else _free(statement)
+class _Fact(NamedTuple):
+    """Of a statement: the names that it binds, and those whose values it may change, at the level of the notebook.
+
+    uses() -> the names that it uses there. fixed: whether it binds modules or functions. always: whether it runs in any
+    case.
+    """
+
+    place: tuple[int, int]
+    binds: set[str]
+    uses: Callable[[], Iterable[str]]
+    changes: Set[str] = frozenset()
+    fixed: bool = False
+    always: bool = False
 
 
-def _facts(statement: ast.stmt) -> tuple[set[str], set[str]]:
-    """(names it binds, names whose values it may change) at the level of the notebook."""
+def _fact(place: tuple[int, int], statement: ast.stmt) -> _Fact:
     if isinstance(statement, IMPORTS):
-        return _imported(statement), set()
+        return _Fact(place, _imported(statement), tuple, fixed=True, always=True)
+    uses = functools.partial(_free, statement)
     if isinstance(statement, FUNCTIONS | ast.ClassDef):
-        return {statement.name}, set()
+        return _Fact(place, {statement.name}, uses, fixed=isinstance(statement, FUNCTIONS))
     nodes = _here(statement)
-    return _bound(nodes), set(_changed(nodes))
+    return _Fact(place, _bound(nodes), uses, set(_changed(nodes)))
 
 
 def _imported(statement: ast.Import | ast.ImportFrom) -> set[str]:

@@ -16,6 +16,7 @@ import types
 
 from .cells import Parsed, defines, parse
 from .needed import may_be_indirect, may_matter, needs, normal
+from .plain import Plain, plain
 from .problems import describe_error, one_line
 
 _FUTURES = 0
@@ -55,11 +56,13 @@ class Program:
         self.main.__dict__.update(display=lambda *args, **kwargs: None, get_ipython=lambda: standins.thing("IPython"))
         self.files = {source[2]: at for at, source in enumerate(sources) if source[2] is not None}
         self.started: dict[int, types.ModuleType] = {}
+        self.answers = {name: [at for at, source in enumerate(sources) if name in source[3]] for name in names}
         self.bound: dict[str, list[tuple[int, object]]] = {name: [] for name in names}
         self.problems: dict[int, tuple] = {}
         self.broken: dict[str, tuple] = {}  # name -> the syntax error in the piece that would define it
         self.remarks: list[str] = []
         self.parsed: dict[int, Parsed] = {}
+        self.plain: dict[int, Plain] = {}
 
     # importing a submission's own files, from memory
 
@@ -97,7 +100,7 @@ class Program:
         """Runs every file, and of a notebook what its graded functions need; an import runs a file earlier."""
         self._look_ahead()
         for at, (_, _, module, _, _, runs) in enumerate(self.sources):
-            if not runs:
+            if not runs or (module is None and (at, WHOLE) in self.skip):
                 continue
             if module is None:
                 before = {name: self.main.__dict__.get(name) for name in self.names}
@@ -111,30 +114,33 @@ class Program:
         cells = [at for at, source in enumerate(self.sources) if source[2] is None and source[5]]
         waiting = {at: normal(self.sources[at][1]) for at in cells if (at, WHOLE) not in self.skip}
         suspicious = [at for at, text in waiting.items() if may_be_indirect(text)]
-        chosen = [at for at, text in waiting.items() if self._answers(at) or "import" in text or at in suspicious]
+        answers = set().union(*self.answers.values())
+        chosen = [at for at, text in waiting.items() if at in answers or "import" in text or at in suspicious]
         with contextlib.suppress(RecursionError):  # nested too deep to look through: all of it runs
             for _ in range(MAX_ROUNDS):
-                self._parse(waiting, chosen)
+                self._parse(waiting, chosen, suspicious)
                 statements = {at: self.parsed[at].statements for at in cells if at in self.parsed}
                 if not waiting and all(only_defines(statement) for body in statements.values() for statement in body):
                     return
-                needed = needs(statements, self.names, suspicious)
+                needed = needs(statements, self.names, suspicious, self.plain)
                 if needed is None:
                     break
                 chosen = [at for at, text in waiting.items() if may_matter(text, needed)]
                 if not chosen:
                     self.skip = frozenset(self.skip) | needed.left_out | {(at, WHOLE) for at in waiting}
                     return
-        self._parse(waiting, list(waiting))
+        self._parse(waiting, list(waiting), suspicious)
 
-    def _answers(self, at: int) -> bool:
-        return any(name in self.names for name in self.sources[at][3])
-
-    def _parse(self, waiting: dict[int, str], chosen: list[int]) -> None:
+    def _parse(self, waiting: dict[int, str], chosen: list[int], suspicious: list[int]) -> None:
         for at in chosen:
             del waiting[at]
             self.progress(at, WHOLE)
-            self.parsed[at] = parse(self.sources[at][1], self.sources[at][0])
+            label, text = self.sources[at][:2]
+            cell = plain(text, label) if at not in suspicious else None
+            if cell is not None:
+                self.plain[at] = cell
+            else:
+                self.parsed[at] = parse(text, label)
 
     def _run_file(self, at: int, name: str) -> types.ModuleType:
         """The module of a file, run now unless another source imported it."""
@@ -163,6 +169,10 @@ class Program:
             return
         linecache.cache[label] = (len(text), None, text.splitlines(True), label)
         self.progress(at, WHOLE)
+        if at in self.plain:
+            if any((at, number) not in self.skip for number in range(len(self.plain[at].functions))):
+                exec(self.plain[at].code, namespace)
+            return
         parsed = self.parsed[at] if at in self.parsed else parse(text, label)
         if parsed.other_language:
             self.remark(f"{label}: skipped, it starts with {parsed.other_language}")
@@ -201,8 +211,7 @@ class Program:
 
     def find(self, name: str):
         """(function or None, label, problem or None, untouched) for a graded name."""
-        answers = [at for at, source in enumerate(self.sources) if name in source[3]]
-        bound = self.bound[name]
+        answers, bound = self.answers[name], self.bound[name]
         untouched = {at for at, value in bound if at in answers and is_stub(value)}
         touched = [at for at in answers if not self.sources[at][4] and at not in untouched]
         stubs = [at for at in answers if self.sources[at][4] or at in untouched]

@@ -1,6 +1,7 @@
 """Of a notebook only what the graded functions need is run; whatever could matter to them is needed."""
 
 import ast
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from autograder.calls import Call, Limits, Source
 from autograder.sandbox import Sandbox
 from autograder.sandbox.cells import parse
-from autograder.sandbox.needed import INDIRECT, may_be_indirect, needs
+from autograder.sandbox.needed import INDIRECT, SIGNS, STEMS, _free, may_be_indirect, needs
+from autograder.sandbox.plain import plain
 from autograder.sandbox.program import WHOLE, Program
 
 
@@ -111,6 +113,100 @@ def test_a_cell_that_only_uses_the_functions_is_not_parsed(statement):
     program = Program(sources, ("f",), SimpleNamespace())
     program._look_ahead()
     assert set(program.parsed) == {0}
+
+
+PLAIN = [
+    "def f(x):\n    return np.sum(x) + table\n",
+    "# a comment\n\ndef f(\n    x,\n):\n    'says what it does'\n    def g(y):\n        return x + y\n    return g\n",
+    "def f(x):\n\ty = [a for a in x if a in table]\n\treturn lambda b: np.exp(b) + y\n",
+    "def f(x): return x; x = 1\n\n\ndef g(x):\n    import math\n    return math.exp(f(x))\n",
+]
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_a_plain_cell_takes_what_its_syntax_tree_takes(text):
+    """Its functions by name, and for each what it takes from around it."""
+    statements = ast.parse(text).body
+    expected = tuple((statement.name, frozenset(_free(statement))) for statement in statements)
+    assert plain(text, "cell").functions == expected
+
+
+def functions_of_this_repository():
+    root = Path(__file__).parents[2]
+    for path in sorted(
+        file for name in ("autograder", "solutions", "tests", "benchmarks") for file in (root / name).rglob("*.py")
+    ):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                yield path, node
+
+
+def test_of_all_functions_of_this_repository_the_code_says_what_the_tree_says():
+    """But for the annotations of local names, which are never evaluated."""
+    seen = 0
+    for path, function in functions_of_this_repository():
+        cell = plain(ast.unparse(function), "cell")
+        if cell is None:
+            continue
+        annotations = [node.annotation for node in ast.walk(function) if isinstance(node, ast.AnnAssign)]
+        unread = {node.id for a in annotations for node in ast.walk(a) if isinstance(node, ast.Name)}
+        ((name, taken),) = cell.functions
+        assert name == function.name
+        assert taken <= set(_free(function)) <= taken | unread, f"{path}: {name}"
+        seen += 1
+    assert seen > 1000
+
+
+NOT_PLAIN = {
+    "a default is evaluated": "def f(x, y=[1] * 10**9):\n    return x",
+    "a default calls": "def f(x, y=g()):\n    return x",
+    "an annotation is evaluated": "def f(x: g()):\n    return x",
+    "a decorator": "@g\ndef f(x):\n    return x",
+    "another statement": "def f(x):\n    return x\nx = f(1)",
+    "a loop without end": "def f(x):\n    return x\nwhile True: pass",
+    "a form feed starts the line anew": "def f(x):\n    return x\n  \fprint(1)",
+    "a carriage return ends the line": "def f(x):\n    return x\r(print(1))",
+    "a class": "class f:\n    pass",
+    "a class in a function": "def f(x):\n    class A:\n        y = table\n    return A",
+    "an async function": "async def f(x):\n    return x",
+    "an import": "import g\ndef f(x):\n    return x",
+    "two of one name": "def f(x):\n    return x\ndef f(x):\n    return 2 * x",
+    "nothing": "# only words",
+    "a magic": "%matplotlib inline\ndef f(x):\n    return x",
+    "another language": "%%bash\ndef f(x):\n    return x",
+    "a broken line": "def f(x):\n    return x +",
+    "a null byte": "def f(x):\n    return x\0",
+    "nested too deep": "def f(x):\n    return " + "(" * 5000 + "x" + ")" * 5000,
+    "a bracket too many": "def f(x): pass\n)",
+    "names beyond the first 128": "def f():\n    return " + " + ".join(f"a{n}" for n in range(300)),
+    "a text over the margin": 'def f(x):\n    return """\nwide"""',
+}
+
+
+@pytest.mark.parametrize("why", NOT_PLAIN)
+def test_a_cell_that_is_not_plain_is_parsed(why):
+    """What could run, raise or be left half done goes by its statements."""
+    assert plain(NOT_PLAIN[why], "cell") is None
+
+
+def test_a_plain_cell_that_is_not_needed_is_not_run():
+    """A helper's helper is needed; what only uses the functions is left out, plain cells as well as statements."""
+    cells = ["def f(x):\n    return g(x)\n", "def g(x):\n    return x\n", "def unused():\n    return f(1)\n"]
+    cells.append("def h(x):\n    return x\n\n\ndef mark(x):\n    return g(x)\n")
+    sources = [(f"cell {n}", text, None, ("f",) if n == 0 else (), False, True) for n, text in enumerate(cells)]
+    sources.append(("cell 4", "importance = 1", None, (), False, True))
+    program = Program(sources, ("f", "mark"), SimpleNamespace())
+    program.run()
+    assert {"f", "g", "mark", "h"} <= set(vars(program.main))  # of a cell that is needed, everything
+    assert not {"unused", "importance"} & set(vars(program.main))
+    assert program.find("f")[0](3) == 3
+    assert program.find("f")[0].__code__.co_filename == "cell 0"
+
+
+def test_every_sign_has_one_of_the_stems():
+    """So that a text without any of the stems has none of the signs; and no builtin is overlooked."""
+    assert all(any(stem in sign for stem in STEMS) for sign in SIGNS)
+    assert needs({0: ast.parse("print.x = 1").body}, ("print",)).is_fixed("print")
 
 
 def test_imports_are_always_run():
