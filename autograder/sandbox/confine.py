@@ -31,6 +31,7 @@ class Confinement:
 
     def __init__(self, readable: Sequence[str] = ()):
         self.libc = ctypes.CDLL(None, use_errno=True)
+        self.libc.prctl, self.libc.syscall  # noqa: B018 - looked up here and kept, which a fork need not do then
         self.linux = sys.platform == "linux"
         self.ruleset = landlock.deny_all(self.libc) if self.linux else None
         self.reading = bool(readable)

@@ -76,12 +76,12 @@ def read_calls(body: bytes) -> Iterator[tuple]:
     )
 
 
-def reply_frame(sequence: int, reply: tuple) -> bytes:
-    """The frame of one reply, which is a tuple as `calling` makes it."""
+def reply_pieces(sequence: int, reply: tuple) -> list[bytes | memoryview]:
+    """The frame of one reply, which is a tuple as `calling` makes it, in the pieces of `wire.pieces`."""
     status, value, paired, problem, where, mutated, warnings, seconds = reply
     more = (problem, mutated, warnings)
     head = _HEAD.pack(STATUSES.index(status), PLACES.index(where), paired, more != _PLAIN, seconds)
-    return wire.frame(wire.REPLY, sequence, value, *(() if more == _PLAIN else (more,)), head=head)
+    return wire.pieces(wire.REPLY, sequence, value, *(() if more == _PLAIN else (more,)), head=head)
 
 
 def say_the_same(one: bytes, two: bytes) -> bool:
@@ -101,6 +101,10 @@ def read_reply_fields(body: bytes, **limits) -> tuple:
     status, where, paired, more, seconds = _HEAD.unpack_from(body)
     if status >= len(STATUSES) or where >= len(PLACES):
         raise wire.WireError("an unknown status")
+    if not (status or more):
+        value = wire.plain_arrays(body, _HEAD.size)
+        if value is not None:
+            return STATUSES[0], value, paired, None, PLACES[where], (), (), seconds
     reader = wire.Reader(body, _HEAD.size, **limits)
     value = reader.value()
     problem, mutated, warnings = wire.fields(reader.value(), None, tuple, tuple) if more else _PLAIN

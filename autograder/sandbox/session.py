@@ -91,8 +91,13 @@ class SandboxSession:
     def _segment(self, calls: Sequence[Call], start: int) -> Sequence[Call]:
         """The calls from `start` that go out together: those of one question where its CPU time is to be measured."""
         first, end = calls[start], start + 1
-        while end < len(calls) and not self._one_by_one and self._known(calls[end]) is None:
+        to_be_made = set()
+        while end < len(calls) and not self._one_by_one:
             call = calls[end]
+            if (call.function, call.forward) not in to_be_made:
+                if self._known(call) is not None:
+                    break
+                to_be_made.add((call.function, call.forward))
             if call.cpu_limit != first.cpu_limit or (call.cpu_limit is not None and call.args is not first.args):
                 break
             end += 1

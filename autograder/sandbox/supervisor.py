@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "MPLBACKEND": "agg",
+    "LD_BIND_NOW": "1",  # once here, not in every fork, where it costs pages
 }
 
 

@@ -59,10 +59,16 @@ class Odd:
 
 def frame(kind: int, sequence: int, *values: Any, head: bytes = b"") -> bytes:
     """The bytes of one frame: `head` as it is, then the values."""
-    parts = [head]
+    return b"".join(pieces(kind, sequence, *values, head=head))
+
+
+def pieces(kind: int, sequence: int, *values: Any, head: bytes = b"") -> list[bytes | memoryview]:
+    """The same, in pieces: what is large is looked at in place, and not copied."""
+    parts = [b"", head]
     for value in values:
         _encode(value, parts.append)
-    return b"".join((HEADER.pack(kind, sequence, _sum(map(len, parts))), *parts))
+    parts[0] = HEADER.pack(kind, sequence, _sum(map(len, parts)))
+    return parts
 
 
 def _encode(value: Any, put) -> None:
@@ -107,7 +113,7 @@ def _encode_array(array: np.ndarray, put) -> None:
     put(b"a" + _ARRAY.pack(code, order, array.ndim) + _DIMS[array.ndim].pack(*array.shape))
     if array.nbytes < SMALL or order == b"S":
         put(array.tobytes("F" if order == b"F" else "C"))
-    else:  # in place: the frame is the only copy
+    else:
         put(memoryview(array if order == b"C" else array.T).cast("B"))
 
 
@@ -232,6 +238,35 @@ def fresh(value: Any) -> Any:
     if kind is list:
         return [fresh(item) for item in value]
     return value
+
+
+def plain_arrays(body: bytes, at: int) -> np.ndarray | tuple[np.ndarray, ...] | None:
+    """The value that fills a body from `at` on, where it is an array in C order or a tuple of such arrays, of numbers:
+    as `Reader` has it, in a third of the time. None where it is anything else, a broken one among them."""
+    size = len(body)
+    count, several = 1, body[at : at + 1] == b"("
+    if several:
+        if size < at + 5:
+            return None
+        (count,) = _LENGTH.unpack_from(body, at + 1)
+        at += 5
+        if count > MAX_ITEMS:
+            return None
+    arrays = []
+    for _ in range(count):
+        if size < at + 4 or body[at] != 0x61 or body[at + 3] > MAX_RANK:
+            return None
+        start = at + 4 + 8 * body[at + 3]
+        if size < start:
+            return None
+        dtype, order, shape = _array_head(body[at + 1 : start])
+        at = start + math.prod(shape) * dtype.itemsize
+        if size < at or order != b"C" or dtype.kind == "b":
+            return None
+        arrays.append(np.ndarray(shape, dtype, body, start).copy())
+    if at != size:
+        return None
+    return tuple(arrays) if several else arrays[0]
 
 
 def fields(value: Any, *types) -> tuple:

@@ -24,6 +24,7 @@ LINUX = sys.platform == "linux"  # elsewhere there are processes and rlimits, fo
 # what a child frees it uses again: to get a page anew costs more than most calls do
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEPT = -1, -3, 32 << 20
 HOLES = 1 << 16  # bytes of each size; twice what was seen to be free
+HEAP = 1 << 20  # bytes of larger ones, more than all holes have
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 
 
@@ -80,6 +81,8 @@ class Zygote:
         os.close(null)
         gc.collect()
         self.filling = fill_holes()
+        if LINUX:
+            fill_heap(libc)
         gc.freeze()
 
     def serve(self) -> None:
@@ -125,6 +128,20 @@ def fill_holes() -> list[list[bytes]]:
     by side, where each page shared with the zygote would first have to be copied (a tenth of all its page faults)."""
     head, largest = sys.getsizeof(b""), 512  # of what Python has pages for
     return [[bytes(n) for _ in range(max(HOLES // (n + head), 64))] for n in range(1, largest - head, 16)]
+
+
+def fill_heap(libc) -> None:
+    """The same for what is larger, and for what is not Python's: the holes in the C library's heap, up to its top."""
+    malloc, free = libc.malloc, libc.free
+    malloc.restype, malloc.argtypes, free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+    top = malloc(HEAP)
+    for size in (*(1 << n for n in range(17, 12, -1)), *range(4096, 16, -16)):
+        for _ in range(HEAP // size):  # ends sooner, unless pieces are not handed out from low to high
+            piece = malloc(size)
+            if not piece or piece > top:
+                free(piece)
+                break
+    free(top)
 
 
 def close_all_but(*kept: int) -> None:

@@ -471,3 +471,19 @@ def h(x):
     with box.open([Source("cell 1", text)], ("f", "h")) as session:
         assert [reply.status for reply in session.run([Call("f", (X,)), Call("h", (X,))])] == [RETURNED] * 2
         assert [reply.status for reply in session.run([Call("h", (X,))] * 2)] == [RETURNED] * 2
+
+
+def test_a_file_of_a_stand_ins_name_is_the_submissions_own(box):
+    """The rehearsal before the fork imports a stand-in for `autograder`; nothing of it is left."""
+    sources = [
+        Source("autograder.py", "def helper(x):\n    return x + 1\n", module="autograder", runs=False),
+        Source("cell 1", "from autograder import helper\n\ndef f(x):\n    return helper(x)\n"),
+        Source(
+            "cell 2",
+            "import sys\n\ndef g(x):\n    return float(sum(name.startswith('rehearsal') for name in sys.modules))\n",
+        ),
+    ]
+    with box.open(sources, ("f", "g")) as session:
+        out, left = session.run([Call("f", (X,)), Call("g", (X,))])
+    assert out.value.tolist() == (X + 1).tolist()
+    assert left.value == 0.0

@@ -17,7 +17,7 @@ from autograder.calls import Call, Definition, Reply
 from autograder.sandbox import wire
 from autograder.sandbox.calling import differs
 from autograder.sandbox.child import Pipe
-from autograder.sandbox.messages import calls_frame, read_calls, reply_frame
+from autograder.sandbox.messages import calls_frame, read_calls, reply_pieces
 from autograder.sandbox.replies import read_definitions, read_reply
 from autograder.sandbox.wire import DTYPES, Frames, Odd, Reader, WireError, frame, fresh
 
@@ -42,6 +42,10 @@ scalars = st.one_of(
     st.builds(Odd, st.text(max_size=9)),
 )
 values = st.recursive(st.one_of(scalars, arrays), lambda inner: st.lists(inner, max_size=4).map(tuple), max_leaves=12)
+
+
+def reply_frame(sequence, reply):
+    return b"".join(reply_pieces(sequence, reply))
 
 
 def same(one, two) -> bool:
@@ -256,12 +260,13 @@ def test_a_large_frame_arrives_in_the_parts_that_fit_the_line():
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
     sent = frame(wire.CALLS, 1, np.arange(40_000.0))
-    reply = frame(wire.REPLY, 2, np.arange(30_000.0))
+    reply = wire.pieces(wire.REPLY, 2, np.arange(30_000.0), np.ones(3))
+    whole = frame(wire.DONE, 1) + b"".join(reply)
     pipe, got = Pipe(theirs.fileno()), bytearray()
 
     def grader():
         ours.sendall(sent)
-        while len(got) < 16 + len(reply):
+        while len(got) < len(whole):
             got.extend(ours.recv(1 << 16))
 
     thread = threading.Thread(target=grader)
@@ -270,12 +275,32 @@ def test_a_large_frame_arrives_in_the_parts_that_fit_the_line():
     assert (kind, sequence) == (wire.CALLS, 1)
     assert same(Reader(body, copy=False).decode(), np.arange(40_000.0))
     pipe.sent = time.monotonic() + 60  # so that the next waits
-    pipe.put(frame(wire.DONE, 1))
+    pipe.put([frame(wire.DONE, 1)])
     pipe.put(reply)
+    pipe.flush()
     thread.join()
-    assert bytes(got) == frame(wire.DONE, 1) + reply
+    assert bytes(got) == whole
     ours.close()
     theirs.close()
+
+
+@EXAMPLES
+@given(st.one_of(arrays, st.lists(arrays, max_size=3).map(tuple), values), st.data())
+def test_the_short_way_to_arrays_is_the_long_one(value, data):
+    """Where it gives anything the reader gives the same, also of a body that is cut or changed."""
+    body = bytearray(b"".join(wire.pieces(wire.REPLY, 0, value))[wire.HEADER.size :])
+    several = value if isinstance(value, tuple) else (value,)
+    if all(isinstance(v, np.ndarray) and v.dtype.kind != "b" and v.flags.c_contiguous for v in several):
+        assert same(wire.plain_arrays(bytes(body), 0), value)
+    if data.draw(st.booleans()):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    body = bytes(body[: data.draw(st.integers(0, len(body)))])
+    try:
+        found = wire.plain_arrays(body, 0)
+    except WireError:
+        found = None
+    if found is not None:
+        assert same(found, Reader(body).decode())
 
 
 @pytest.mark.parametrize("size", [4, 5000])
