@@ -202,7 +202,7 @@ def _question(exercise: Exercise, case: Case, seed: bytes) -> Question:
         expected[exercise.forward.name] = (np.asarray(out),)
         expected[exercise.backward.name] = as_tuple(gradients)
         if exercise.elementwise and not case.extreme:
-            kinks = functools.cache(functools.partial(_kinks, exercise, exact[0], double(dout)))
+            kinks = _Kinks(exercise, exact[0], double(dout))
     else:
         expected[exercise.name] = as_tuple(exercise.reference(*copies(exact)))
     return Question(
@@ -224,23 +224,36 @@ KINK_STEP = 2.0**-20
 KINK = 1e-3
 
 
-def _kinks(exercise: Pair, x: np.ndarray, dout: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """The bounds that the reference's one-sided slopes set to dx, where they differ."""
-    middle, right, left = (exercise.forward.reference(x + s)[0] for s in (0.0, KINK_STEP, -KINK_STEP))
-    after, before = (right - middle) / KINK_STEP, (middle - left) / KINK_STEP
-    kinked = np.abs(after - before) > KINK * (1 + np.abs(after) + np.abs(before))
-    if not kinked.any():
-        return None
-    bounds = np.sort(np.stack([dout * after, dout * before]), axis=0)
-    return tuple(np.where(kinked, bound, np.nan) for bound in bounds)
+class _Kinks:
+    """The bounds that the reference's one-sided slopes set to dx, where they differ; computed when first asked for."""
+
+    def __init__(self, exercise: Pair, x: np.ndarray, dout: np.ndarray):
+        self.exercise, self.x, self.dout = exercise, x, dout
+
+    def __call__(self) -> tuple[np.ndarray, np.ndarray] | None:
+        return self.bounds
+
+    @functools.cached_property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray] | None:
+        forward = self.exercise.forward.reference
+        middle, right, left = (forward(self.x + s)[0] for s in (0.0, KINK_STEP, -KINK_STEP))
+        after, before = (right - middle) / KINK_STEP, (middle - left) / KINK_STEP
+        kinked = np.abs(after - before) > KINK * (1 + np.abs(after) + np.abs(before))
+        if not kinked.any():
+            return None
+        bounds = np.sort(np.stack([self.dout * after, self.dout * before]), axis=0)
+        return tuple(np.where(kinked, bound, np.nan) for bound in bounds)
 
 
 def _lazily(known: tuple[Misconception, ...], questions: tuple[Question, ...], one: Callable) -> Callable:
     """`one(wrong, question)` for every way of making a mistake and every question, computed when first asked for."""
 
-    @functools.cache
+    found: dict[int, tuple[tuple[Wrong, ...], ...]] = {}
+
     def answers(index: int) -> tuple[tuple[Wrong, ...], ...]:
-        return tuple(tuple(_attempt(one, wrong, q) for q in questions) for wrong in known[index].wrong)
+        if index not in found:
+            found[index] = tuple(tuple(_attempt(one, wrong, q) for q in questions) for wrong in known[index].wrong)
+        return found[index]
 
     return answers
 

@@ -14,6 +14,7 @@ from autograder.calls import Limits
 from autograder.catalogue import Catalogue
 from autograder.exercise import Exercise
 from autograder.judge import judge
+from autograder.memory import keep_freed
 from autograder.observe import Observation, observe
 from autograder.report import PASSED, Finding, FunctionReport, SubmissionReport
 from autograder.sandbox import Sandbox
@@ -51,6 +52,7 @@ class Grader:
         self.sandbox = Sandbox(limits=limits or Limits(), confine=confine)
 
     def __enter__(self) -> Grader:
+        keep_freed()
         self.sandbox.__enter__()
         return self
 
@@ -76,11 +78,11 @@ class Grader:
                     begun = time.perf_counter()
                     seen = observe(keys, session)
                     took = time.perf_counter() - begun
-                    total = sum(map(_spent, seen)) or 1.0
-                    for key, observations in zip(keys, seen, strict=True):
+                    spent = [_spent(observations) for observations in seen]
+                    for key, observations, part in zip(keys, seen, spent, strict=True):
                         begun = time.perf_counter()
                         found = reports_of(key, judge(key, observations), session, submission)
-                        seconds = took * _spent(observations) / total + time.perf_counter() - begun
+                        seconds = took * part / (sum(spent) or 1.0) + time.perf_counter() - begun
                         functions.extend(replace(f, exercise=key.exercise, seconds=seconds) for f in found)
                     functions = [self._marked(f, submission) for f in functions]
                     remarks.extend(session.remarks)
@@ -106,9 +108,8 @@ class Grader:
 
 
 def _spent(observations: Sequence[Observation]) -> float:
-    """Seconds that the calls of an exercise took, as the submission's process counts them."""
-    replies = (reply for o in observations for reply in (*o.first, *o.second, o.doubled) if reply is not None)
-    return sum(reply.seconds for reply in replies)
+    """Seconds that the first calls of an exercise took, as the submission's process counts them."""
+    return sum([reply.seconds for observation in observations for reply in observation.first])
 
 
 def nothing_graded(exercises: Sequence[Exercise], status: str, sentence: str) -> list[FunctionReport]:

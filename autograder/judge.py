@@ -48,13 +48,15 @@ def _judge(key: Key, index: int, observations: Sequence[Observation], forward_ri
         rows.append(tuple(rungs.verdicts(forward_right[i] if backward else False)))
         before = seen.first[0].warnings if backward else ()
         remarks.extend(on_the_way(function, seen, seen.first[index], rows[-1], before))
-        if backward and not forward_right[i] and not seen.question.extreme and all(v.ok for v in rows[-1]):
+        if not backward or not (rungs.known or all(v.ok for v in rows[-1])):
+            continue
+        if forward_right[i]:
+            remarks.extend(undecided(key, function, seen))
+        elif not seen.question.extreme:
             remarks.append(
                 f"{function.name} is right as the textbook has it, but your {key.forward.name} is not; "
                 "together they do not make a layer yet."
             )
-        if backward and forward_right[i] and all(v.ok for v in rows[-1]):
-            remarks.extend(undecided(key, function, seen))
     if all(v.ok for row in rows for v in row):
         rest = [i for i in range(len(rows)) if i not in right]
         remarks.extend(on_accuracy(key, function, [observations[i] for i in rest], [rows[i] for i in rest]))
@@ -103,6 +105,13 @@ class _Rungs:
 
     def verdicts(self, forward_right: bool) -> list[Verdict]:
         names = self.function.returns
+        if self.known:
+            arrays, _ = arrays_of(self.reply, self.function, self.key)
+            numerical = self.seen.vjp.numerical if forward_right and self.seen.vjp is not None else {}
+            return [
+                Verdict(self.question, name, True, yours=yours, expected=expected, numerical=numerical.get(i))
+                for i, (name, yours, expected) in enumerate(zip(names, arrays, self.expected, strict=True))
+            ]
         if self.reply.status != calls.RETURNED:
             kind = BLOCKED if self.reply.where == "forward" else self.reply.status
             stop = stopped(self.setting, self.reply, costly=self.question.cpu_limit is not None)
@@ -122,8 +131,6 @@ class _Rungs:
     def _array(self, i: int, name: str, yours: Any, forward_right: bool) -> Verdict:
         expected = self.expected[i]
         numerical = self._numerical(i) if forward_right else None
-        if self.known:
-            return Verdict(self.question, name, True, yours=yours, expected=expected, numerical=numerical)
 
         def fell(rung: str, headline: str, wrong: np.ndarray | None = None, entry: Entry | None = None) -> Verdict:
             evidence = str(entry) if entry else ""
@@ -194,6 +201,8 @@ class _Rungs:
         doubled, complaint = arrays_of(self.seen.doubled, self.function, self.key)
         if complaint or not isinstance(doubled[i], np.ndarray) or doubled[i].shape != yours.shape:
             return True
+        if tolerances.is_twice(doubled[i], yours):
+            return False
         unit = unit_of(self.key, self.question, self.expected[i], self.backward)
         if self.question.single:
             return bool(tolerances.float32_rule(doubled[i], 2 * yours, unit=unit).any())

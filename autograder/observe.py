@@ -16,6 +16,7 @@ import numpy as np
 from autograder import calls, gradients
 from autograder.answer_key import Key, Question
 from autograder.calls import Call, Reply, Session
+from autograder.tolerances import is_twice
 
 
 @dataclass(frozen=True)
@@ -216,14 +217,7 @@ def _is_twice(doubled: Reply, once: Reply) -> bool:
     if not doubled.status == once.status == calls.RETURNED:
         return False
     two, one = (value if type(value) is tuple else (value,) for value in (doubled.value, once.value))
-    return len(two) == len(one) and all(map(_is_twice_array, two, one))
-
-
-def _is_twice_array(two: Any, one: Any) -> bool:
-    if not (type(two) is np.ndarray and type(one) is np.ndarray and two.dtype == one.dtype and two.dtype.kind == "f"):
-        return False
-    with np.errstate(over="ignore"):
-        return two.shape == one.shape and two.tobytes() == (one + one).tobytes()
+    return len(two) == len(one) and all(map(is_twice, two, one))
 
 
 def _repeats(request: gradients.Forward | gradients.Backward, question: Question, *, backward: bool) -> bool:
@@ -256,8 +250,8 @@ def _go_on(session: Session, running: list[_Asked]) -> None:
 
 def _room(question: Question) -> int:
     """Bytes that a reply may hold: ample for a right answer, and for a wrong one that repeats an axis."""
-    largest = max((np.size(a) for values in question.expected.values() for a in values), default=1)
-    return 65536 + 64 * largest + 8 * sum(np.size(a) for a in question.args)
+    largest = max([array.size for arrays in question.expected.values() for array in arrays], default=1)
+    return 65536 + 64 * largest + 8 * sum([np.size(a) for a in question.args])
 
 
 def _grouped(session: Session, plans: Sequence[Sequence[Call]]) -> list[list[Reply]]:

@@ -25,22 +25,23 @@ def on_the_way(
     for name in reply.mutated:
         shown = function.args[int(name)] if name.isdigit() and int(name) < len(function.args) else name
         remarks.append(f"{function.name} writes into {shown}, which belongs to its caller.")
-    for text in (w for w in reply.warnings if w not in before):
-        remarks.append(f"{function.name} warns: {warning(text) if seen.question.hidden else text}")
-    for verdict in row:
-        if not verdict.ok or not isinstance(verdict.yours, np.ndarray):
-            continue
-        if seen.question.single and verdict.yours.dtype == np.float64:
+    for text in reply.warnings:
+        if text not in before:
+            remarks.append(f"{function.name} warns: {warning(text) if seen.question.hidden else text}")
+    for verdict in row if seen.question.single else ():
+        if verdict.ok and isinstance(verdict.yours, np.ndarray) and verdict.yours.dtype == np.float64:
             remarks.append(f"{function.name}: {verdict.array} is float64 although the inputs are float32.")
     return remarks
 
 
 def undecided(key: Key, function: KeyFunction, seen: Observation) -> list[str]:
     """Where the numerical gradient could say nothing, and the reference alone decided."""
+    if seen.vjp is None:
+        return []
     return [
         f'{function.name}: in the case "{seen.question.case}" no numerical gradient of your {key.forward.name} '
         f"could be measured for {argument.name}{f' ({argument.note})' if argument.note else ''}; its values are right."
-        for argument in (seen.vjp.arguments if seen.vjp is not None else ())
+        for argument in seen.vjp.arguments
         if argument.ok is None
     ]
 

@@ -152,11 +152,19 @@ def linear(g: np.ndarray, g2: np.ndarray, *, unit: float | np.ndarray = 0.0) -> 
         unit: that of g, as in `wrong_entries`.
     """
     g, g2, lost = np.asarray(g), np.asarray(g2), LOST
+    if is_twice(g2, g):
+        return np.zeros(g.shape, bool)
     with np.errstate(all="ignore"):
         doubled = 2.0 * g
-    if doubled.dtype == g2.dtype and doubled.shape == g2.shape and doubled.tobytes() == g2.tobytes():
-        return np.zeros(g.shape, bool)
     return wrong_entries(g2, doubled, unit=2 * np.abs(unit) + lost) & (np.isfinite(doubled) | ~np.isfinite(g))
+
+
+def is_twice(two: Any, one: Any) -> bool:
+    """Whether both are arrays of floats alike, the entries of the one those of the other times 2, bit by bit."""
+    if not (type(two) is np.ndarray and type(one) is np.ndarray and two.dtype == one.dtype and two.dtype.kind == "f"):
+        return False
+    with np.errstate(over="ignore"):
+        return two.shape == one.shape and two.tobytes() == (one + one).tobytes()
 
 
 def float32_rule(value: np.ndarray, expected64: np.ndarray, *, unit: float | np.ndarray = 0.0) -> np.ndarray:
@@ -166,10 +174,15 @@ def float32_rule(value: np.ndarray, expected64: np.ndarray, *, unit: float | np.
     off by 64·eps32 of itself and of the largest entry (a float32 sum that cancels has no relative accuracy), and by
     4·eps32 of its unit.
     """
-    expected = np.asarray(expected64, dtype=float)
+    value, expected = np.asarray(value, dtype=float), np.asarray(expected64, dtype=float)
+    with np.errstate(all="ignore"):
+        everywhere = FLOAT32_UNITS * EPS[np.dtype(np.float32)] * np.abs(expected).max(initial=0.0)
+        # as nearly always: all is within what is allowed of the largest entry alone, and finite
+        if value.shape == expected.shape and np.abs(value - expected).max(initial=0.0) <= everywhere < np.inf:
+            return np.zeros(value.shape, bool)
     largest = float(np.max(np.abs(expected[np.isfinite(expected)]), initial=0.0))
     unit = np.maximum(np.abs(unit), FLOAT32_UNITS / UNITS * largest)
-    return wrong_entries(np.asarray(value, dtype=float), expected, unit=unit, dtype=np.float32)
+    return wrong_entries(value, expected, unit=unit, dtype=np.float32)
 
 
 def relatively_inaccurate(

@@ -56,15 +56,15 @@ def affine_backward(dout, cache):
 
 # %% tags=["grading"]
 from autograder.exercise import Case, Function, Misconception, Pair, Plus
-from autograder.inputs import normal, strided
+from autograder.inputs import normal, strided, uniform
 
 
-def affine_inputs(*shape, m):
+def affine_inputs(*shape, m, draw=normal):
     """Draws (x, w, b) with x of the given shape and M = m."""
 
     def make(rng):
         d = int(np.prod(shape[1:]))
-        return normal(rng, shape), normal(rng, (d, m)), normal(rng, (m,))
+        return draw(rng, shape), draw(rng, (d, m)), draw(rng, (m,))
 
     return make
 
@@ -371,7 +371,7 @@ EXERCISES = (
             Case(
                 "many inputs",
                 "4,096 inputs: a backward that is derived is quick here, one that tries every weight is not",
-                affine_inputs(3, 4096, m=4),
+                affine_inputs(3, 4096, m=4, draw=uniform),
                 hidden=True,
                 cpu_limit=0.3,
                 similar="np.random.randn(3, 4096), np.random.randn(4096, 4), np.random.randn(4)",

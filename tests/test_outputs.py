@@ -86,3 +86,12 @@ def test_what_cannot_be_held_is_refused(data, reason, monkeypatch):
     monkeypatch.setattr(outputs, "MAX_STEPS", 10_000)
     with pytest.raises(BrokenSubmission, match=reason):
         without_outputs(pieces(data, 1 << 20), LIMIT, "x")
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, SMALL])
+@pytest.mark.parametrize("there", [0, 1, 999, 1000, 1001, SMALL])
+def test_a_file_is_read_whole_whatever_its_size_was_said_to_be(size, there):
+    """It may have grown or shrunk since it was looked at."""
+    data = b"x" * there
+    assert read_code(io.BytesIO(data), "mine.py", size) == data
+    assert read_code(io.BytesIO(data), "mine.ipynb", size) == data

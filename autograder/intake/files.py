@@ -59,15 +59,21 @@ def read_file(path: Path, *, follow: bool = False) -> bytes:
     flags |= 0 if follow else getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(path, flags)
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        there = os.fstat(descriptor)
+        if not stat.S_ISREG(there.st_mode):
             raise BrokenSubmission(f"{path.name} is not a regular file")
-        return read_code(file, path.name)
+        return read_code(file, path.name, there.st_size)
 
 
-def read_code(file: BinaryIO, name: str) -> bytes:
-    """The bytes of a code file, without the outputs of a large notebook; raises BrokenSubmission beyond the limits."""
+def read_code(file: BinaryIO, name: str, size: int = SMALL) -> bytes:
+    """The bytes of a code file, without the outputs of a large notebook; raises BrokenSubmission beyond the limits.
+
+    size: how many bytes are expected, so that no more memory than that is asked for; there may be others.
+    """
     notebook = name.endswith(".ipynb")
-    data = file.read(SMALL + 1)
+    data = file.read(min(size, SMALL) + 1)
+    if len(data) == size + 1:  # it has grown
+        data += file.read(SMALL - size)
     if notebook and len(data) > SMALL and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return without_outputs(_pieces(data, file, name), MAX_NOTEBOOK, name)
     limit = MAX_PYTHON if name.endswith(".py") else MAX_NOTEBOOK

@@ -79,7 +79,7 @@ def _code_cells(content) -> list[tuple[int, str, str]]:
             continue
         source = cell.get("source", cell.get("input", ""))
         if isinstance(source, list):
-            source = "".join(line for line in source if isinstance(line, str))
+            source = "".join([line for line in source if isinstance(line, str)])
         if not isinstance(source, str):
             continue
         metadata = cell.get("metadata")
