@@ -32,6 +32,7 @@ class Sandbox:
         if self.confined and (reason := unsupported()):
             raise SandboxError(reason)
         self._spawn().discard()
+        self._expect()
         return self
 
     def __exit__(self, *error) -> None:
@@ -44,12 +45,17 @@ class Sandbox:
 
     def open(self, sources: Sequence[Source], names: Sequence[str]) -> SandboxSession:
         """A session over one submission: its sources are run, `definitions` says what was found of `names`."""
-        line = Line(self._spawn, self.close, self.limits.total_wall)
-        session = SandboxSession(line, sources, names, self.limits)
+        line = Line(self._spawn, self._expect, self.close, self.limits.total_wall)
+        return SandboxSession(line, sources, names, self.limits)
+
+    def _expect(self) -> None:
+        """Asks for the next child, which gets ready while the grader is at other work.
+
+        Once the last is dismissed: a fork shares all that it can with a zygote of which nobody else has a part.
+        """
         if self._zygote is not None and self.confined:  # two that are not confined could meddle with each other
             with contextlib.suppress(SandboxError):  # whoever needs the next child will see it
                 self._zygote.expect(self._cpu)
-        return session
 
     def _spawn(self) -> Child:
         """A child that has said READY; a zygote that died or stalls is started again, once."""

@@ -15,11 +15,14 @@ from .wire import Frames
 class Line:
     """Exchanges frames with the child that is there; every failure arrives as a `Failure`, and the child is gone then.
 
-    `spawn()` gives a child that has said READY; `restart()` ends a zygote that died or stalls, so that the next starts.
+    `spawn()` gives a child that has said READY; `expect()` says that one will be wanted; `restart()` ends a zygote that
+    died or stalls, so that the next starts.
     """
 
-    def __init__(self, spawn: Callable[[], Child], restart: Callable[[], None], total_wall: float):
-        self._spawn, self._restart, self._total = spawn, restart, total_wall
+    def __init__(
+        self, spawn: Callable[[], Child], expect: Callable[[], None], restart: Callable[[], None], total_wall: float
+    ):
+        self._spawn, self._expect, self._restart, self._total = spawn, expect, restart, total_wall
         self.child: Child | None = None
         self.frames, self.exchanges = Frames(), 0  # exchanges with this child
         self.forbidden = self.protocol = False
@@ -85,3 +88,4 @@ class Line:
         if child is not None:
             with contextlib.suppress(SandboxError):
                 child.discard()
+            self._expect()

@@ -7,6 +7,8 @@ import os
 import signal
 import time
 
+SIGKILL = int(signal.SIGKILL)
+
 
 class Nursery:
     def __init__(self):
@@ -35,15 +37,18 @@ class Nursery:
         self.dismissed.add(pid)
 
     def collect(self, wait: bool = False) -> None:
-        for pid in [pid for pid in self.dismissed if wait or is_dead(pid)]:
-            self._reap(pid, 0)
-            self.dismissed.discard(pid)
+        for pid in tuple(self.dismissed):
+            if wait or is_dead(pid):
+                self._reap(pid, 0)
+                self.dismissed.discard(pid)
 
     def _kill(self, pid: int) -> None:
         """The child and its group, which it leads: the number is theirs until the child is reaped."""
         for end in (os.kill, os.killpg):
-            with contextlib.suppress(OSError):
-                end(pid, signal.SIGKILL)
+            try:  # noqa: SIM105 - what this process writes to is copied: it does little, by few means
+                end(pid, SIGKILL)
+            except OSError:
+                pass
 
     def _reap(self, pid: int, options: int) -> int:
         _, status = os.waitpid(pid, options)

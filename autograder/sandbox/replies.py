@@ -24,6 +24,9 @@ def read_reply(body: bytes) -> Reply:
 def make_reply(told: tuple) -> Reply:
     """The reply that a plain tuple describes; see `autograder.sandbox.calling`."""
     status, value, paired, problem, where, mutated, warnings, seconds = told
+    seconds = seconds if 0 <= seconds < 1e6 else 0.0
+    if status == RETURNED and not (problem or mutated or warnings or isinstance(value, Odd)):
+        return Reply(status, _settle(value), paired, None, where, (), (), seconds)
     return Reply(
         status,
         _settle(value) if status == RETURNED else None,
@@ -32,7 +35,7 @@ def make_reply(told: tuple) -> Reply:
         where,
         tuple([clean(_is(text, str), 20) for text in mutated]),
         tuple([clean(_is(text, str)) for text in warnings[:5]]),
-        seconds if 0 <= seconds < 1e6 else 0.0,
+        seconds,
     )
 
 

@@ -293,16 +293,18 @@ class Frames:
 
     def pop(self):
         """The next whole frame as (kind, sequence, body), or None while more bytes are needed."""
-        if len(self.buffer) - self.at < HEADER.size:
+        buffer, start = self.buffer, self.at + HEADER.size
+        size = len(buffer)
+        if size < start:
             return None
-        kind, sequence, length = HEADER.unpack_from(self.buffer, self.at)
+        kind, sequence, length = HEADER.unpack_from(buffer, self.at)
         if self.limit is not None:
             self.limit(kind, sequence, length)
-        start = self.at + HEADER.size
-        if len(self.buffer) - start < length:
+        end = start + length
+        if size < end:
             return None
-        self.at = start + length
+        self.at = end
         if length < SMALL:
-            return kind, sequence, bytes(self.buffer[start : self.at])
-        with memoryview(self.buffer) as view:
-            return kind, sequence, bytes(view[start : self.at])
+            return kind, sequence, bytes(buffer[start:end])
+        with memoryview(buffer) as view:
+            return kind, sequence, bytes(view[start:end])

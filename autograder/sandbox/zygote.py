@@ -19,6 +19,8 @@ import types
 
 REQUEST = struct.Struct("<cqq")  # kind; for F: CPU seconds, confine; for W and D: pid, grace in milliseconds
 ANSWER = struct.Struct("<cqq")
+DESCRIPTOR = struct.Struct("i")
+PASSED = socket.CMSG_SPACE(DESCRIPTOR.size)
 WIRE = 3
 LINUX = sys.platform == "linux"  # elsewhere there are processes and rlimits, for a student's own check
 # what a child frees it uses again: to get a page anew costs more than most calls do
@@ -89,12 +91,12 @@ class Zygote:
         """Answers requests until the grader hangs up."""
         self.control.sendall(ANSWER.pack(b"R", self.pid, 0))
         while True:
-            request, descriptors, _, _ = socket.recv_fds(self.control, REQUEST.size, 1)
+            request, passed, _, _ = self.control.recvmsg(REQUEST.size, PASSED)
             if len(request) < REQUEST.size:
                 return
             kind, first, second = REQUEST.unpack(request)
             if kind == b"F":
-                self.fork(descriptors[0], first, bool(second))
+                self.fork(DESCRIPTOR.unpack(passed[0][2])[0], first, bool(second))
             elif kind == b"D":
                 self.nursery.dismiss(first)
             else:
