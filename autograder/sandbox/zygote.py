@@ -25,7 +25,8 @@ WIRE = 3
 LINUX = sys.platform == "linux"  # elsewhere there are processes and rlimits, for a student's own check
 # what a child frees it uses again: to get a page anew costs more than most calls do
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEPT = -1, -3, 32 << 20
-HOLES = 1 << 16  # bytes of each size; twice what was seen to be free
+# of Python's objects of up to so many bytes so many of each size: half again of what was seen to be free
+HOLES = (64, 4096), (96, 640), (256, 128), (512, 64)
 HEAP = 1 << 20  # bytes of larger ones, more than all holes have
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 
@@ -125,11 +126,15 @@ class Zygote:
             os._exit(70)
 
 
-def fill_holes() -> list[list[bytes]]:
+def fill_holes() -> list[list]:
     """Takes up what is free on the pages of Python's small objects: a child's own go to pages that are its alone, side
     by side, where each page shared with the zygote would first have to be copied (a tenth of all its page faults)."""
-    head, largest = sys.getsizeof(b""), 512  # of what Python has pages for
-    return [[bytes(n) for _ in range(max(HOLES // (n + head), 64))] for n in range(1, largest - head, 16)]
+    filling, size, head = [[object() for _ in range(1024)], [float(n) for n in range(1024)]], 48, sys.getsizeof(b"")
+    for largest, count in HOLES:
+        while size <= largest:
+            filling.append([bytes(size - head) for _ in range(count)])
+            size += 16
+    return filling
 
 
 def fill_heap(libc) -> None:
