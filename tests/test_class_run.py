@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import multiprocessing
 import os
 import re
 import resource
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,6 +115,16 @@ def test_nothing_is_graded_twice(submitted, solutions, tmp_path, capsys):
     page = (out / "report.html").stat()
     grade(submitted, out, solutions)
     assert (out / "report.html").stat().st_mtime_ns == page.st_mtime_ns  # it says all there is to say
+
+
+def test_where_nothing_confines_nothing_is_begun(submitted, solutions, tmp_path, capsys, monkeypatch, examined):
+    """The processes that get ready while the machine is examined are ended, and have written nothing."""
+    broken = replace(examined, probes=(replace(examined.probes[0], holds=False), *examined.probes[1:]))
+    monkeypatch.setattr("autograder.whole_class.run.examine", lambda confine: broken)
+    grade(submitted, tmp_path / "out", solutions, "--jobs", "2", code=2)
+    assert "--accept-weak-sandbox" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert multiprocessing.active_children() == []
 
 
 def test_the_same_bytes_have_each_their_own_hidden_inputs(submitted, solutions, tmp_path):

@@ -10,8 +10,13 @@ from pathlib import Path
 import pytest
 
 from autograder.errors import BadInput
-from autograder.whole_class.processes import TRIES, on_processes
+from autograder.whole_class.processes import TRIES, Processes
 from autograder.whole_class.progress import progress
+
+
+def each(jobs, start, give_up):
+    with Processes(start, 2) as processes:
+        yield from processes.each(jobs, give_up)
 
 
 @contextlib.contextmanager
@@ -56,12 +61,12 @@ def dead():
 
 def test_every_job_gets_its_own_result():
     """Results come as they are finished, each with its job's number."""
-    assert dict(on_processes(range(20), doubling, 2, lambda job: None)) == {n: 2 * n for n in range(20)}
+    assert dict(each(range(20), doubling, lambda job: None)) == {n: 2 * n for n in range(20)}
 
 
 def test_a_killed_process_costs_nothing(tmp_path):
     """A job whose process was killed is tried again; one that kills each is given up; every other is done once."""
-    results = list(on_processes(range(10), Dies(tmp_path), 2, lambda job: "given up"))
+    results = list(each(range(10), Dies(tmp_path), lambda job: "given up"))
     assert dict(results) == {n: 2 * n for n in range(10) if n != 5} | {5: "given up"}
     assert len(results) == 10
     assert [len((tmp_path / str(n)).read_text()) for n in (3, 5)] == [2, TRIES]
@@ -71,7 +76,7 @@ def test_a_killed_process_costs_nothing(tmp_path):
 def test_a_process_that_cannot_start(start, why):
     """Where no process can work, one line says why."""
     with pytest.raises(BadInput, match=why):
-        list(on_processes(range(4), start, 2, lambda job: None))
+        list(each(range(4), start, lambda job: None))
 
 
 def test_lines_where_nobody_watches(capsys, monkeypatch):

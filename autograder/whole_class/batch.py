@@ -18,7 +18,7 @@ from autograder.grading import Grader, nothing_graded
 from autograder.report import SubmissionReport
 from autograder.secret import seed_for
 from autograder.submission import Handed, Submission, read_handed, submission_of
-from autograder.whole_class.processes import on_processes
+from autograder.whole_class.processes import Processes
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,18 @@ def grade_each(
     *,
     workers: int = 1,
     finish: Callable[[SubmissionReport], Any] | None = None,
+    processes: Processes | None = None,
 ) -> Iterator[tuple[int, Any]]:
     """(number of the job, `finish(report)`) as each is finished.
 
     Args:
         jobs: taken one by one, while earlier ones are graded.
         finish: what the worker makes of a report before it sends it; a function that other processes can import.
+        processes: `graders(course, finish)` that were started before; else as many as `workers` says, here and now.
     """
+    if processes is not None:
+        yield from processes.each(jobs, partial(lost, course, finish))
+        return
     jobs = iter(jobs)
     first = list(itertools.islice(jobs, max(workers, 1)))
     workers, jobs = len(first), itertools.chain(first, jobs)
@@ -91,7 +96,13 @@ def grade_each(
         with Worker(load_catalogue(course.solutions), course, finish) as worker:
             yield from ((number, worker(job)) for number, job in enumerate(jobs))
     else:
-        yield from on_processes(jobs, partial(_worker, course, finish), workers, partial(lost, course, finish))
+        with graders(course, finish, workers) as processes:
+            yield from processes.each(jobs, partial(lost, course, finish))
+
+
+def graders(course: Course, finish: Callable | None, workers: int) -> Processes:
+    """Processes that grade, getting ready."""
+    return Processes(partial(_worker, course, finish), workers)
 
 
 def _worker(course: Course, finish: Callable | None) -> Worker:

@@ -25,32 +25,44 @@ READY = "ready"
 Start = Callable[[], AbstractContextManager[Callable[[Any], Any]]]
 
 
-def on_processes(
-    jobs: Iterable[Any], start: Start, workers: int, give_up: Callable[[Any], Any]
-) -> Iterator[tuple[int, Any]]:
-    """(number of the job, result) as each is finished.
+class Processes:
+    """Processes that get ready from now on; `with` ends them.
 
-    Args:
-        jobs: taken one by one, when a process has room for it.
-        start: makes what does the work, in each process; importable there, as the jobs are.
-        give_up: the result of a job of which `TRIES` processes died.
-    Raises:
-        BadInput: a process cannot start to work.
+    start: makes what does the work, in each process; importable there, as the jobs are.
     """
-    fresh, again, tries = iter(enumerate(jobs)), deque(), Counter()
-    pool = [_Process(start) for _ in range(workers)]
-    try:
+
+    def __init__(self, start: Start, workers: int):
+        self.start = start
+        self.pool = [_Process(start) for _ in range(workers)]
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, *error) -> None:
+        for process in self.pool:
+            process.end()
+
+    def each(self, jobs: Iterable[Any], give_up: Callable[[Any], Any]) -> Iterator[tuple[int, Any]]:
+        """(number of the job, result) as each is finished.
+
+        Args:
+            jobs: taken one by one, when a process has room for it.
+            give_up: the result of a job of which `TRIES` processes died.
+        Raises:
+            BadInput: a process cannot start to work.
+        """
+        fresh, again, tries = iter(enumerate(jobs)), deque(), Counter()
         while True:
-            for process in pool:
+            for process in self.pool:
                 while len(process.jobs) < AHEAD and (job := again.popleft() if again else next(fresh, None)):
                     process.send(job)
-            if not any(process.jobs for process in pool):
+            if not any(process.jobs for process in self.pool):
                 return
-            for process in connection.wait([process for process in pool if process.jobs]):
+            for process in connection.wait([process for process in self.pool if process.jobs]):
                 try:
                     answer = process.pipe.recv()
                 except (EOFError, OSError):
-                    pool[pool.index(process)] = _Process(start)
+                    self.pool[self.pool.index(process)] = _Process(self.start)
                     number, job = process.give_back(again)
                     tries[number] += 1
                     if tries[number] >= TRIES:
@@ -63,9 +75,6 @@ def on_processes(
                     raise BadInput(answer.why)
                 else:
                     yield process.jobs.popleft()[0], answer[0]
-    finally:
-        for process in pool:
-            process.end()
 
 
 class _CannotStart:

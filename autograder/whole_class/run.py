@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +24,13 @@ from autograder.results import FILE, full_disk, head_of, no_room, read_head, ref
 from autograder.sandbox.doctor import examine
 from autograder.secret import course_secret, fingerprint
 from autograder.submission import find_submissions, guess_assignment, read_handed
-from autograder.whole_class.batch import Course, Job, grade_each, seeds_for
+from autograder.whole_class.batch import Course, Job, grade_each, graders, seeds_for
+from autograder.whole_class.cache import FILE as KEPT
 from autograder.whole_class.cache import Cache, address, check_kept, grader_identity
 from autograder.whole_class.changes import after, before, changed_rows, tell_changes
 from autograder.whole_class.cluster import grade_on_cluster
 from autograder.whole_class.pieces import Graded, graded, outline, shares_trouble, whole
+from autograder.whole_class.processes import Processes
 from autograder.whole_class.progress import progress
 
 
@@ -72,12 +75,18 @@ def grade_class(run: ClassRun, *, tell: Callable[[str], None]) -> list[Submissio
     secret = course_secret(run.solutions)
     _check_out(run.out, assignment, fingerprint(secret))
     earlier = before(run.out)
-    # On a cluster no student's code runs here, and each worker proves its own machine.
-    level = protection(run.confine) if run.cluster is None else f"{run.confine}, on each worker"
+    course = Course(run.solutions, assignment, run.confine)
+    workers = min(run.jobs, len(entries)) if run.cluster is None else 0
     try:
-        with Cache(run.out, assignment=assignment, secret=fingerprint(secret)) as cache:
-            class_ = _Class(run, catalogue, assignment, secret, cache)
-            reports = class_.graded(entries, level)
+        with ExitStack() as stack:
+            processes = None
+            if workers > 1 and not (run.out / KEPT).exists():  # all will be graded: they get ready from now on
+                processes = stack.enter_context(graders(course, graded, workers))
+            # On a cluster no student's code runs here, and each worker proves its own machine.
+            level = protection(run.confine) if run.cluster is None else f"{run.confine}, on each worker"
+            cache = stack.enter_context(Cache(run.out, assignment=assignment, secret=fingerprint(secret)))
+            class_ = _Class(run, catalogue, course, secret, cache)
+            reports = class_.graded(entries, level, processes)
         rows = changed_rows(earlier, reports, catalogue.digests(assignment))
         tell_changes(rows, run.out, tell)
     except OSError as error:
@@ -95,14 +104,16 @@ def grade_class(run: ClassRun, *, tell: Callable[[str], None]) -> list[Submissio
 class _Class:
     """The submissions of a run on their way into the cache, and from there into results.json."""
 
-    def __init__(self, run: ClassRun, catalogue: Catalogue, assignment: str, secret: bytes, cache: Cache):
-        self.run, self.catalogue, self.assignment, self.secret, self.cache = run, catalogue, assignment, secret, cache
-        self.exercises = catalogue.digests(assignment)
+    def __init__(self, run: ClassRun, catalogue: Catalogue, course: Course, secret: bytes, cache: Cache):
+        self.run, self.catalogue, self.course, self.secret, self.cache = run, catalogue, course, secret, cache
+        self.assignment, self.exercises = course.assignment, catalogue.digests(course.assignment)
         self.digests: dict[str, str] = {}
         self.unkept: dict[str, Graded] = {}  # what the grader broke over, or what could not be read
         self.anew = 0
 
-    def graded(self, entries: list[tuple[str, Path]], level: str) -> list[SubmissionReport]:
+    def graded(
+        self, entries: list[tuple[str, Path]], level: str, processes: Processes | None
+    ) -> list[SubmissionReport]:
         known = done = 0
         jobs: list[Job] = []
         try:
@@ -118,11 +129,12 @@ class _Class:
                             known += 1
                             told.known()
 
-                course = Course(self.run.solutions, self.assignment, self.run.confine)
                 if self.run.cluster is None:
-                    results = grade_each(to_grade(), course, workers=self.run.jobs, finish=graded)
+                    results = grade_each(
+                        to_grade(), self.course, workers=self.run.jobs, finish=graded, processes=processes
+                    )
                 else:
-                    results = grade_on_cluster(list(to_grade()), self.catalogue, course, self.run.cluster)
+                    results = grade_on_cluster(list(to_grade()), self.catalogue, self.course, self.run.cluster)
                 for number, result in results:
                     self._keep(jobs[number], result)
                     done += 1
