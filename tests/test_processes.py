@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -62,6 +63,17 @@ def dead():
 def test_every_job_gets_its_own_result():
     """Results come as they are finished, each with its job's number."""
     assert dict(each(range(20), doubling, lambda job: None)) == {n: 2 * n for n in range(20)}
+
+
+def test_the_processes_end_with_the_last_job():
+    """What comes after the grading has the memory to itself; and without a job they end with their `with`."""
+    with Processes(doubling, 2) as processes:
+        assert len(multiprocessing.active_children()) == 2
+        assert sorted(processes.each(range(3), lambda job: None)) == [(0, 0), (1, 2), (2, 4)]
+        assert multiprocessing.active_children() == []
+    with Processes(doubling, 2):
+        assert len(multiprocessing.active_children()) == 2
+    assert multiprocessing.active_children() == []
 
 
 def test_a_killed_process_costs_nothing(tmp_path):

@@ -26,7 +26,7 @@ Start = Callable[[], AbstractContextManager[Callable[[Any], Any]]]
 
 
 class Processes:
-    """Processes that get ready from now on; `with` ends them.
+    """Processes that get ready from now on; they end with the last job, and with their `with`.
 
     start: makes what does the work, in each process; importable there, as the jobs are.
     """
@@ -39,8 +39,14 @@ class Processes:
         return self
 
     def __exit__(self, *error) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Ends them; those that are not at work clean up side by side."""
         for process in self.pool:
-            process.end()
+            process.pipe.close()
+        while self.pool:
+            self.pool.pop().end()
 
     def each(self, jobs: Iterable[Any], give_up: Callable[[Any], Any]) -> Iterator[tuple[int, Any]]:
         """(number of the job, result) as each is finished.
@@ -57,6 +63,7 @@ class Processes:
                 while len(process.jobs) < AHEAD and (job := again.popleft() if again else next(fresh, None)):
                     process.send(job)
             if not any(process.jobs for process in self.pool):
+                self.end()
                 return
             for process in connection.wait([process for process in self.pool if process.jobs]):
                 try:
