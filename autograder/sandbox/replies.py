@@ -25,7 +25,7 @@ def make_reply(told: tuple) -> Reply:
     """The reply that a plain tuple describes; see `autograder.sandbox.calling`."""
     status, value, paired, problem, where, mutated, warnings, seconds = told
     seconds = seconds if 0 <= seconds < 1e6 else 0.0
-    if status == RETURNED and not (problem or mutated or warnings or isinstance(value, Odd)):
+    if status == RETURNED and problem is None and not (mutated or warnings):
         return Reply(status, _settle(value), paired, None, where, (), (), seconds)
     return Reply(
         status,
