@@ -203,6 +203,15 @@ def test_a_plain_cell_that_is_not_needed_is_not_run():
     assert program.find("f")[0].__code__.co_filename == "cell 0"
 
 
+@pytest.mark.parametrize("name", ["sum", "np", "len"])
+def test_an_own_function_in_the_place_of_a_builtin_or_a_module_is_the_one_that_is_called(name):
+    """As in the notebook: whoever defines `sum` anew, for good or ill, is graded with it."""
+    cells = ["import numpy as np\n", f"def f(x):\n    return {name}(x)\n", f"def {name}(x):\n    return x + 41\n"]
+    sources = [Source(f"cell {n}", text, answers=("f",) if n == 1 else ()) for n, text in enumerate(cells)]
+    with Sandbox() as box, box.open(sources, ("f",)) as session:
+        assert session.run([Call("f", (np.ones(2),))])[0].value.tolist() == [42.0, 42.0]
+
+
 def test_every_sign_has_one_of_the_stems():
     """So that a text without any of the stems has none of the signs; and no builtin is overlooked."""
     assert all(any(stem in sign for stem in STEMS) for sign in SIGNS)
