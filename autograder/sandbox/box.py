@@ -51,7 +51,7 @@ class Sandbox:
     def _expect(self) -> None:
         """Asks for the next child, which gets ready while the grader is at other work.
 
-        Once the last is dismissed: a fork shares all that it can with a zygote of which nobody else has a part.
+        Not before the last is dismissed: what three processes share is copied whenever one of them writes to it.
         """
         if self._zygote is not None and self.confined:  # two that are not confined could meddle with each other
             with contextlib.suppress(SandboxError):  # whoever needs the next child will see it

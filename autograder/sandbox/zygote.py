@@ -25,7 +25,7 @@ WIRE = 3
 LINUX = sys.platform == "linux"  # elsewhere there are processes and rlimits, for a student's own check
 # what a child frees it uses again: to get a page anew costs more than most calls do
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEPT = -1, -3, 32 << 20
-# of Python's objects of up to so many bytes so many of each size: half again of what was seen to be free
+# of Python's objects of up to so many bytes so many of each size: more than was seen to be free
 HOLES = (64, 4096), (96, 640), (256, 128), (512, 64)
 HEAP = 1 << 20  # bytes of larger ones, more than all holes have
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
