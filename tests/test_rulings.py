@@ -427,3 +427,19 @@ def test_at_an_exact_kink_any_slope_in_between_is_right(box, slope, score):
     with box.open(cells, ["relu_forward", "relu_backward"]) as session:
         reports = report_on(full_key(RELU, b"seed"), session)
     assert [r.score for r in reports] == [1, score]
+
+
+@pytest.mark.parametrize("value", ["np.nan", "np.inf", "-np.inf", "1.001 * out[0, 0]", "0.0"])
+def test_one_entry_that_is_wrong_in_float32_alone(grade, value):
+    """Answers for float32 are taken as right at a glance; one bad entry among good ones is seen all the same."""
+    code = f"""
+def sigmoid_forward(x):
+    decay = np.exp(-np.abs(x))
+    out = np.where(x >= 0, 1 / (1 + decay), decay / (1 + decay))
+    if x.dtype == np.float32:
+        out[0, 0] = {value}
+    return out, out
+"""
+    found = grade({"sigmoid_forward": code})["sigmoid_forward"]
+    assert found.score == 0.0
+    assert {finding.case for finding in found.findings if not finding.passed} == {"float32"}
