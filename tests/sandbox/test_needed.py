@@ -212,6 +212,29 @@ def test_an_own_function_in_the_place_of_a_builtin_or_a_module_is_the_one_that_i
         assert session.run([Call("f", (np.ones(2),))])[0].value.tolist() == [42.0, 42.0]
 
 
+HOSTILE = {
+    "minus signs": "def f(x):\n    return " + "-" * 300_000 + "x",
+    "nots": "def f(x):\n    return " + "not " * 200_000 + "x",
+    "lambdas": "def f(x):\n    return " + "lambda: " * 50_000 + "x",
+    "attributes": "def f(x):\n    return x" + ".a" * 300_000,
+    "choices": "def f(x):\n    return " + "x if x else " * 30_000 + "x",
+    "functions": "\n".join(f"def f{n or ''}(x): return x" for n in range(20_000)),
+}
+
+
+@pytest.mark.parametrize("made_of", HOSTILE)
+def test_a_text_made_to_break_the_compiler_costs_its_own_function_alone(made_of):
+    """Compiled as a plain cell and, where that fails, parsed: neither reaches the cell beside it."""
+    sources = [
+        Source("cell 1", "def g(x):\n    return x + 1\n", answers=("g",)),
+        Source("cell 2", HOSTILE[made_of], answers=("f",)),
+    ]
+    with Sandbox() as box, box.open(sources, ("f", "g")) as session:
+        f, g = session.run([Call("f", (np.ones(2),)), Call("g", (np.ones(2),))])
+    assert g.status == "returned"
+    assert f.status == ("returned" if made_of == "functions" else "missing")
+
+
 def test_every_sign_has_one_of_the_stems():
     """So that a text without any of the stems has none of the signs; and no builtin is overlooked."""
     assert all(any(stem in sign for stem in STEMS) for sign in SIGNS)
