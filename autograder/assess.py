@@ -68,7 +68,7 @@ def _report(key: Key, judgement: Judgement, naming: Naming, definition: Definiti
             f"{function.name} is the exact gradient of your own {key.forward.name}, which is wrong itself: "
             "half of the points. Mend the forward and look again.",
         )
-    findings = tuple(_finding(key, v, naming) for row in judgement.rows for v in row)
+    findings = tuple([_finding(key, v, naming) for row in judgement.rows for v in row])
     if definition is not None and (definition.untouched or not definition.found):
         findings = tuple(_undefined(f, function.name, definition) for f in findings)
     reached, not_reached = _reached(key, judgement)
@@ -152,8 +152,10 @@ def _undefined(finding: Finding, name: str, definition: Definition) -> Finding:
 
 def _reached(key: Key, judgement: Judgement) -> tuple[str, tuple[str, ...]]:
     """What is right, in words, and the rungs above the one from which the first failing array fell."""
-    fallen = next((v for row in judgement.rows for v in row if not v.ok), None)
-    if fallen is None or fallen.rung == "returned":
+    if judgement.right:
+        return "", ()
+    fallen = next(v for row in judgement.rows for v in row if not v.ok)
+    if fallen.rung == "returned":
         return "", ()
     names, name = judgement.function.returns, fallen.array
     parts = []
@@ -178,8 +180,23 @@ def _and(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-# A derivative made by trying: a step on both sides, or the imaginary part after an imaginary step.
-_BY_TRYING = r"\d[jJ]\b|\.imag\b|\bcomplex\b|{forward}\s*\([^()]*[-+][^()]*\)|numerical_gradient|complex_step"
+# A derivative made by trying: an imaginary step, or the forward at x and a step. One by one they are found sooner.
+_BY_TRYING = (
+    r"\d[jJ]\b",
+    r"\.imag\b",
+    r"complex(?:_step|(?<=\bcomplex)\b)",
+    r"{forward}\s*\([^()]*[-+][^()]*\)",
+    r"numerical_gradient",
+)
+
+
+# Where a function's text ends: at a line that is not indented, unless it closes the signature or is a comment.
+_END = re.compile(r"\n(?=[^\s)#])")
+
+
+@functools.cache
+def _by_trying(forward: str) -> tuple[re.Pattern, ...]:
+    return tuple(re.compile(pattern.format(forward=re.escape(forward))) for pattern in _BY_TRYING)
 
 
 def _flag(key: Key, report: FunctionReport, submission: Submission) -> str:
@@ -189,13 +206,14 @@ def _flag(key: Key, report: FunctionReport, submission: Submission) -> str:
     """
     if not key.elementwise or report.score == 0:
         return ""
-    pattern = re.compile(_BY_TRYING.format(forward=re.escape(key.forward.name)))
+    head = f"def {key.backward.name}("
     for source in submission.sources:
-        start = source.text.find(f"def {key.backward.name}(")
+        start = source.text.find(head)
         if start < 0:
             continue
-        end = re.compile(r"^(?=\S)", re.MULTILINE).search(source.text, source.text.find("\n", start) + 1)
-        if pattern.search(source.text[start : end.start() if end else None]):
+        end = _END.search(source.text, start)
+        text = source.text[start : end.start() if end else None]
+        if any(pattern.search(text) for pattern in _by_trying(key.forward.name)):
             return (
                 f"{key.backward.name} seems to find its derivative by trying numbers; the points are provisional "
                 "until your instructor has looked at it."

@@ -44,6 +44,8 @@ def diagnose(key: Key, judgements: Sequence[Judgement]) -> tuple[Naming, ...]:
 
 
 def _name(key: Key, judgement: Judgement, forward: Judgement | None) -> Naming:
+    if judgement.right:
+        return Naming()
     function = judgement.function
     failing = [name for name in function.returns if not all(v.ok for v in judgement.verdicts(name))]
     if not failing:

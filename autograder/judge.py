@@ -44,11 +44,14 @@ def _judge(key: Key, index: int, observations: Sequence[Observation], forward_ri
     rows, remarks = [], []
     right = right_at_a_glance(key, index, observations)
     for i, seen in enumerate(observations):
-        rungs = _Rungs(key, function, seen, seen.first[index], seen.second[index], backward, known=i in right)
-        rows.append(tuple(rungs.verdicts(forward_right[i] if backward else False)))
-        before = seen.first[0].warnings if backward else ()
-        remarks.extend(on_the_way(function, seen, seen.first[index], rows[-1], before))
-        if not backward or not (rungs.known or all(v.ok for v in rows[-1])):
+        reply, numerically = seen.first[index], backward and forward_right[i]
+        if i in right:
+            rows.append(_all_right(key, function, seen, reply, numerically))
+        else:
+            rows.append(_Rungs(key, function, seen, reply, seen.second[index], backward).verdicts(numerically))
+        if reply.mutated or reply.warnings or seen.question.single:
+            remarks.extend(on_the_way(function, seen, reply, rows[-1], seen.first[0].warnings if backward else ()))
+        if not backward or not (i in right or all(v.ok for v in rows[-1])):
             continue
         if forward_right[i]:
             remarks.extend(undecided(key, function, seen))
@@ -71,9 +74,25 @@ def _judge(key: Key, index: int, observations: Sequence[Observation], forward_ri
     )
 
 
+def _all_right(
+    key: Key, function: KeyFunction, seen: Observation, reply: Reply, numerically: bool
+) -> tuple[Verdict, ...]:
+    """The verdicts where all of the ladder is known to be climbed."""
+    question, (arrays, _) = seen.question, arrays_of(reply, function, key)
+    numerical = seen.vjp.numerical if numerically and seen.vjp is not None else {}
+    return tuple(
+        [
+            Verdict(question, name, True, yours=yours, expected=expected, numerical=numerical.get(i))
+            for i, (name, yours, expected) in enumerate(
+                zip(function.returns, arrays, question.expected[function.name], strict=True)
+            )
+        ]
+    )
+
+
 @dataclass
 class _Rungs:
-    """The ladder for one function on one question; `known`: that all of it is right."""
+    """The ladder for one function on one question."""
 
     key: Key
     function: KeyFunction
@@ -81,7 +100,6 @@ class _Rungs:
     reply: Reply
     again: Reply
     backward: bool
-    known: bool
 
     @property
     def question(self) -> Question:
@@ -103,15 +121,8 @@ class _Rungs:
             return Setting(self.function.name, self.function.args, sizes=self.sizes)
         return Setting(self.function.name, self.function.args, forward.name, forward.args, self.sizes)
 
-    def verdicts(self, forward_right: bool) -> list[Verdict]:
+    def verdicts(self, forward_right: bool) -> tuple[Verdict, ...]:
         names = self.function.returns
-        if self.known:
-            arrays, _ = arrays_of(self.reply, self.function, self.key)
-            numerical = self.seen.vjp.numerical if forward_right and self.seen.vjp is not None else {}
-            return [
-                Verdict(self.question, name, True, yours=yours, expected=expected, numerical=numerical.get(i))
-                for i, (name, yours, expected) in enumerate(zip(names, arrays, self.expected, strict=True))
-            ]
         if self.reply.status != calls.RETURNED:
             kind = BLOCKED if self.reply.where == "forward" else self.reply.status
             stop = stopped(self.setting, self.reply, costly=self.question.cpu_limit is not None)
@@ -119,14 +130,14 @@ class _Rungs:
             if self.question.hidden and problem is not None and problem.type:
                 told = stop.headline.replace(f" {problem.type}.", f" {exception_name(problem.type)}.")
                 stop = replace(stop, headline=told)
-            return [
+            return tuple(
                 Verdict(self.question, n, False, kind, "returned", stop.headline, stop.evidence, stop=stop)
                 for n in names
-            ]
+            )
         arrays, complaint = arrays_of(self.reply, self.function, self.key)
         if complaint:
-            return [Verdict(self.question, n, False, FAILED, "structure", complaint) for n in names]
-        return [self._array(i, n, arrays[i], forward_right) for i, n in enumerate(names)]
+            return tuple(Verdict(self.question, n, False, FAILED, "structure", complaint) for n in names)
+        return tuple(self._array(i, n, arrays[i], forward_right) for i, n in enumerate(names))
 
     def _array(self, i: int, name: str, yours: Any, forward_right: bool) -> Verdict:
         expected = self.expected[i]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +21,7 @@ RUNGS = ("returned", "structure", "shape", "dtype", "values", "numerical gradien
 BASE_TIER = 0.85
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether one array is right on one question.
 
     rung: the rung of the ladder it fell from, "" where it passed.
@@ -76,6 +76,11 @@ class Judgement:
         if not extreme or all(extreme):
             return 1.0
         return BASE_TIER
+
+    @functools.cached_property
+    def right(self) -> bool:
+        """Whether every array is right on every question, as most are."""
+        return all(v.ok for row in self.rows for v in row)
 
     @property
     def share(self) -> float:

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from autograder.answer_key import full_key
-from autograder.assess import report_on
+from autograder.assess import _flag, report_on
 from autograder.calls import Source
 from autograder.exercise import Case, Function, Pair
+from autograder.report import FunctionReport
+from autograder.submission import Submission
 
 AFFINE_FORWARD = """
 def affine_forward(x, w, b):
@@ -291,6 +293,29 @@ def test_differentiating_by_trying_is_flagged_on_an_elementwise_layer(grade):
     report = grade({"tanh_forward": forward, "tanh_backward": code})["tanh_backward"]
     assert report.score > 0
     assert "provisional" in report.flagged
+
+
+TRYING = "dout * (tanh_forward(cache + 1e-6)[0] - tanh_forward(cache - 1e-6)[0]) / 2e-6"
+
+
+@pytest.mark.parametrize(
+    ("code", "flagged"),
+    [
+        (f"def tanh_backward(dout, cache): return {TRYING}", True),  # one line, and no end of it
+        (f"def tanh_backward(\n    dout,\n    cache,\n):\n    return {TRYING}\n", True),
+        (f"def tanh_backward(dout, cache):\n    x = cache\n# a comment\n    return {TRYING}\n", True),
+        ("def tanh_backward(dout, cache):\n    z = np.asarray(cache, complex)\n    return dout\n", True),
+        ("def tanh_backward(dout, cache):\n    return complex_step(cache)\n", True),
+        ("def tanh_backward(dout, cache):\n    not_complexity = 1\n    return dout\n", False),
+        (f"def tanh_backward(dout, cache):\n    return dout\ndef check(cache, dout):\n    return {TRYING}\n", False),
+    ],
+)
+def test_what_is_flagged_is_in_the_text_of_the_backward(catalogue, code, flagged):
+    pair = next(e for e in catalogue.exercises("02_layers") if e.name == "tanh")
+    key = full_key(pair, b"seed", public_only=True)
+    report = FunctionReport("tanh_backward", "passed", 2.0, 2.0, ())
+    submission = Submission("ann", "ann.ipynb", "", (Source("cell 1", "import numpy as np\n"), Source("cell 2", code)))
+    assert bool(_flag(key, report, submission)) is flagged
 
 
 @pytest.mark.parametrize("module", ["jax", "torch", "autograd"])
