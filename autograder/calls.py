@@ -100,8 +100,8 @@ class Reply(NamedTuple):
     where: "forward" where a backward's own forward failed before the backward could run, else "".
     mutated: the names of the arguments that the call wrote into ("x", "dout"), positions as "0", "1", ...
     warnings: numpy's and Python's warnings, as text, each once.
-    seconds: CPU time of the call, as seen by the process that ran it. For remarks, never for scores. Of an answer that
-        came again byte by byte, those of the first.
+    seconds: CPU time of the call, from the end of the one before, as seen by the process that ran it. For remarks,
+        never for scores. Of an answer that came again byte by byte, those of the first.
     """
 
     status: str

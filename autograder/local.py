@@ -70,6 +70,7 @@ class LocalSession:
 
     def run(self, calls: Sequence[Call]) -> list[Reply]:
         with self._quietly():
+            self._caller.begin()
             return [self._one(call) for call in calls]
 
     def _one(self, call: Call) -> Reply:

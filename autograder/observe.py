@@ -18,6 +18,8 @@ from autograder.answer_key import Key, Question
 from autograder.calls import Call, Reply, Session
 from autograder.tolerances import is_twice
 
+DOUBLE = np.dtype(np.float64)
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -206,7 +208,7 @@ def laid_out(replies: Sequence[Reply], expected: Sequence[tuple]) -> np.ndarray 
         if reply.status != calls.RETURNED or not reply.paired or len(arrays) != len(row):
             return None
         for array, right in zip(arrays, row, strict=True):
-            if type(array) is not np.ndarray or array.dtype != np.float64 or array.shape != right.shape:
+            if type(array) is not np.ndarray or array.dtype is not DOUBLE or array.shape != right.shape:
                 return None
             parts.append(array.ravel())
     return np.concatenate(parts) if parts else np.zeros(0)

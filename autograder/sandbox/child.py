@@ -123,7 +123,9 @@ class Server:
 
     def _answer(self, caller: Caller, sequence: int, body: bytes) -> None:
         """Makes the calls of one frame, and says when all are made; a reply may wait for the next ones."""
-        for call in messages.read_calls(body):
+        calls = messages.read_calls(body)
+        caller.begin()
+        for call in calls:
             self.pipe.put(messages.reply_pieces(sequence, caller.call(*call)))
             sequence += 1
         self.pipe.send(wire.DONE, sequence)
@@ -166,7 +168,9 @@ class Server:
             with self._load(ours.receive()[2]) as (caller, definitions):
                 wire.frame(wire.DEFINED, 0, definitions)
                 os.write(writer, asked)
-                for call in messages.read_calls(ours.receive()[2]):
+                asked_for = messages.read_calls(ours.receive()[2])
+                caller.begin()
+                for call in asked_for:
                     theirs.put(messages.reply_pieces(1, caller.call(*call)))
                 theirs.send(wire.DONE, 1)
             os.read(reader, 1 << 16)

@@ -16,14 +16,17 @@ from . import wire
 
 STATUSES = ("returned", "missing", "error")
 PLACES = ("", "forward")
-NOTHING = -1
 # status, where it was, whether a pair came back, whether more follows the value; seconds
 _HEAD = struct.Struct("<BB??d")
+_TOLD = struct.Struct("<Q")  # bytes before the arrays
 _PLAIN = (None, (), ())
 
 
+# What the grader says goes by `marshal`: it is trusted, and a child reads it once.
+
+
 def load_frame(*fields: Any) -> bytes:
-    """The frame that hands over sources. By `marshal`: what the grader says is trusted, and a child reads it once."""
+    """The frame that hands over sources."""
     body = marshal.dumps(fields)
     return wire.HEADER.pack(wire.LOAD, 0, len(body)) + body
 
@@ -34,54 +37,61 @@ def read_load(body: bytes) -> tuple:
 
 def calls_frame(sequence: int, calls: Sequence[Any]) -> bytes:
     """The frame that asks for `calls`, of which the first has the number `sequence`."""
-    names: dict[str, int] = {}
-    values: list[Any] = []
-    known: dict[Any, int] = {}
-
-    def index(key: Any, value: Any) -> int:
-        at = known.setdefault(key, len(values))
-        if at == len(values):
-            values.append(value)
-        return at
-
+    values = {id(value): value for call in calls for value in (call.args, call.dout)}  # each once
+    places = dict(zip(values, range(len(values)), strict=True))
     rows = [
-        (
-            names.setdefault(call.function, len(names)),
-            NOTHING if call.forward is None else names.setdefault(call.forward, len(names)),
-            index(tuple(map(id, call.args)), call.args),
-            NOTHING if call.dout is None else index(id(call.dout), call.dout),
-            call.pair,
-            call.max_bytes,
-        )
+        (call.function, places[id(call.args)], call.forward, places[id(call.dout)], call.pair, call.max_bytes)
         for call in calls
     ]
-    return wire.frame(wire.CALLS, sequence, tuple(names), tuple(values), np.array(rows, np.int64).reshape(-1, 6))
+    arrays: list[np.ndarray] = []
+    told = [_without_arrays(value, arrays) for value in values.values()]
+    heads, pieces = wire.laid_side_by_side(arrays)
+    told = marshal.dumps((rows, told, heads))
+    told += bytes(-len(told) % wire.ALIGNED)
+    length = _TOLD.size + len(told) + sum(map(len, pieces))
+    return b"".join((wire.HEADER.pack(wire.CALLS, sequence, length), _TOLD.pack(len(told)), told, *pieces))
 
 
 def read_calls(body: bytes) -> Iterator[tuple]:
-    """For each call the arguments of `calling.Caller.call`, which copies arrays."""
-    reader = wire.Reader(body, copy=False)
-    names, values, rows = reader.value(), reader.value(), reader.value()
-    reader.end()
+    """For each call the arguments of `calling.Caller.call`, which copies arrays: these lie in the body."""
+    start = _TOLD.size + _TOLD.unpack_from(body)[0]
+    rows, values, heads = marshal.loads(memoryview(body)[_TOLD.size : start])
+    arrays = iter(wire.taken_apart(body, start, heads))
+    values = [_with_arrays(value, arrays) for value in values]
     return (
-        (
-            names[function],
-            values[args],
-            None if forward == NOTHING else names[forward],
-            None if dout == NOTHING else values[dout],
-            bool(pair),
-            max_bytes,
-        )
-        for function, forward, args, dout, pair, max_bytes in rows.tolist()
+        (function, values[args], forward, values[dout], pair, max_bytes)
+        for function, args, forward, dout, pair, max_bytes in rows
     )
+
+
+def _without_arrays(value: Any, arrays: list[np.ndarray]) -> Any:
+    """Nested values with `...` in the place of each array or numpy scalar, which are added to `arrays`."""
+    kind = type(value)
+    if kind is np.ndarray or isinstance(value, np.generic):
+        arrays.append(value)
+        return ...
+    if kind is tuple or kind is list:
+        return kind([_without_arrays(item, arrays) for item in value])
+    if value is None or kind in (bool, int, float, complex, str):
+        return value
+    raise wire.WireError(f"the wire does not carry {kind.__name__}")
+
+
+def _with_arrays(value: Any, arrays: Iterator[np.ndarray]) -> Any:
+    if value is ...:
+        return next(arrays)
+    if type(value) is tuple or type(value) is list:
+        return type(value)([_with_arrays(item, arrays) for item in value])
+    return value
 
 
 def reply_pieces(sequence: int, reply: tuple) -> list[bytes | memoryview]:
     """The frame of one reply, which is a tuple as `calling` makes it, in the pieces of `wire.pieces`."""
     status, value, paired, problem, where, mutated, warnings, seconds = reply
     more = (problem, mutated, warnings)
-    head = _HEAD.pack(STATUSES.index(status), PLACES.index(where), paired, more != _PLAIN, seconds)
-    return wire.pieces(wire.REPLY, sequence, value, *(() if more == _PLAIN else (more,)), head=head)
+    plain = more == _PLAIN
+    head = _HEAD.pack(STATUSES.index(status), PLACES.index(where), paired, not plain, seconds)
+    return wire.pieces(wire.REPLY, sequence, (value,) if plain else (value, more), head)
 
 
 def say_the_same(one: bytes, two: bytes) -> bool:
@@ -94,6 +104,17 @@ def say_the_same(one: bytes, two: bytes) -> bool:
     )
 
 
+def read_plain_reply(body: bytes) -> tuple | None:
+    """(value, paired, where, seconds) of a reply that brings arrays and nothing else, as most do; None of any other."""
+    if len(body) < _HEAD.size:
+        return None
+    status, where, paired, more, seconds = _HEAD.unpack_from(body)
+    if status or more or where >= len(PLACES):
+        return None
+    value = wire.plain_arrays(body, _HEAD.size)
+    return None if value is None else (value, paired, PLACES[where], seconds)
+
+
 def read_reply_fields(body: bytes, **limits) -> tuple:
     """The reply in a frame's body as such a tuple; its fields are of any type yet. Raises WireError."""
     if len(body) < _HEAD.size:
@@ -101,10 +122,6 @@ def read_reply_fields(body: bytes, **limits) -> tuple:
     status, where, paired, more, seconds = _HEAD.unpack_from(body)
     if status >= len(STATUSES) or where >= len(PLACES):
         raise wire.WireError("an unknown status")
-    if not (status or more):
-        value = wire.plain_arrays(body, _HEAD.size)
-        if value is not None:
-            return STATUSES[0], value, paired, None, PLACES[where], (), (), seconds
     reader = wire.Reader(body, _HEAD.size, **limits)
     value = reader.value()
     problem, mutated, warnings = wire.fields(reader.value(), None, tuple, tuple) if more else _PLAIN

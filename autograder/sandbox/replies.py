@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..calls import RETURNED, Definition, Frame, Opaque, Problem, Reply
-from .messages import read_reply_fields
+from .messages import read_plain_reply, read_reply_fields
 from .problems import MAX_FRAMES, MAX_LINE, MAX_MESSAGE, clean
 from .wire import MAX_DEPTH, MAX_ITEMS, Odd, Reader, WireError, fields
 
@@ -18,15 +18,16 @@ MAX_DEFINITIONS = 1 << 20
 
 def read_reply(body: bytes) -> Reply:
     """The reply in a REPLY frame's body; raises WireError."""
+    plain = read_plain_reply(body)
+    if plain is not None:
+        value, paired, where, seconds = plain
+        return Reply(RETURNED, value, paired, None, where, (), (), _plausible(seconds))
     return make_reply(read_reply_fields(body, max_text=MAX_TEXT, depth=MAX_DEPTH + 2, items=MAX_ITEMS))
 
 
 def make_reply(told: tuple) -> Reply:
     """The reply that a plain tuple describes; see `autograder.sandbox.calling`."""
     status, value, paired, problem, where, mutated, warnings, seconds = told
-    seconds = seconds if 0 <= seconds < 1e6 else 0.0
-    if status == RETURNED and problem is None and not (mutated or warnings):
-        return Reply(status, _settle(value), paired, None, where, (), (), seconds)
     return Reply(
         status,
         _settle(value) if status == RETURNED else None,
@@ -35,8 +36,12 @@ def make_reply(told: tuple) -> Reply:
         where,
         tuple([clean(_is(text, str), 20) for text in mutated]),
         tuple([clean(_is(text, str)) for text in warnings[:5]]),
-        seconds,
+        _plausible(seconds),
     )
+
+
+def _plausible(seconds: float) -> float:
+    return seconds if 0 <= seconds < 1e6 else 0.0
 
 
 def read_definitions(body: bytes, names) -> tuple[dict[str, Definition], tuple[str, ...]]:

@@ -3,8 +3,8 @@
 A frame is a 16-byte header (kind, sequence number, length) and a body. A body is one value: None, bool, int, float,
 complex, text, tuple, list, an array or a numpy scalar of a few dtypes, or `Odd`, which stands for anything else.
 There is no pickle, no JSON and no `.npy` here, and nothing is allocated on the word of a header: every length is held
-against the bytes that have arrived. (One frame has a body of its own: LOAD, which only the grader sends.) Imports numpy
-alone, since both sides load it.
+against the bytes that have arrived. (Two frames have bodies of their own: LOAD and CALLS, which only the grader sends.)
+Imports numpy alone, since both sides load it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import math
 import struct
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,18 +58,20 @@ class Odd:
         return f"Odd({self.kind!r})"
 
 
-def frame(kind: int, sequence: int, *values: Any, head: bytes = b"") -> bytes:
-    """The bytes of one frame: `head` as it is, then the values."""
-    return b"".join(pieces(kind, sequence, *values, head=head))
+def frame(kind: int, sequence: int, *values: Any) -> bytes:
+    """The bytes of one frame."""
+    return b"".join(pieces(kind, sequence, values))
 
 
-def pieces(kind: int, sequence: int, *values: Any, head: bytes = b"") -> list[bytes | memoryview]:
-    """The same, in pieces: what is large is looked at in place, and not copied."""
+def pieces(kind: int, sequence: int, values: Sequence[Any], head: bytes = b"") -> list[bytes | memoryview]:
+    """The bytes of one frame, `head` as it is, then the values, in pieces: what is large is looked at in place, and
+    not copied."""
     parts = [b"", head]
     for value in values:
         _encode(value, parts.append)
-    parts[0] = HEADER.pack(kind, sequence, _sum(map(len, parts)))
-    return parts
+    length = _sum(map(len, parts))
+    parts[0] = HEADER.pack(kind, sequence, length)
+    return parts if length > SMALL else [b"".join(parts)]
 
 
 def _encode(value: Any, put) -> None:
@@ -104,28 +107,59 @@ def _encode(value: Any, put) -> None:
 
 
 def _encode_array(array: np.ndarray, put) -> None:
-    """An array with its order: C, F (Fortran, where that differs) or S (strided, neither)."""
     code = CODES.get(array.dtype)
     if code is None or array.ndim > MAX_RANK:
         raise WireError(f"the wire does not carry arrays of dtype {array.dtype} and rank {array.ndim}")
-    flags = array.flags
-    order = b"C" if flags.c_contiguous else b"F" if flags.f_contiguous else b"S"
+    order, data = _laid_out(array)
     put(b"a" + _ARRAY.pack(code, order, array.ndim) + _DIMS[array.ndim].pack(*array.shape))
+    put(data)
+
+
+ALIGNED = 8  # bytes: an array that begins at a multiple of it is read in place at full speed
+
+
+def laid_side_by_side(arrays: Sequence[np.ndarray]) -> tuple[list[tuple], list[bytes | memoryview]]:
+    """(dtype, order, shape) of each array, and their entries in pieces of aligned length, large ones in place.
+
+    order: C, F or S as in `_laid_out`, or G for a numpy scalar.
+    """
+    heads, pieces = [], []
+    for array in arrays:
+        dtype, (order, data) = array.dtype, _laid_out(array)
+        if dtype not in CODES:
+            raise WireError(f"the wire does not carry arrays of dtype {dtype}")
+        heads.append((CODES[dtype], order if type(array) is np.ndarray else b"G", array.shape))
+        pieces.append(data)
+        if gap := -len(data) % ALIGNED:
+            pieces.append(bytes(gap))
+    return heads, pieces
+
+
+def taken_apart(body: bytes | bytearray, at: int, heads: Sequence[tuple]) -> Iterator[np.ndarray]:
+    """The arrays of `laid_side_by_side`, which lie in `body` from `at` on, in place where they are not strided."""
+    for code, order, shape in heads:
+        array = np.ndarray(shape, DTYPES[code], body, at, order="F" if order == b"F" else "C")
+        at += array.nbytes + -array.nbytes % ALIGNED
+        yield array if order in b"CF" else order_as(array, order) if order == b"S" else array[()]
+
+
+def _laid_out(array: np.ndarray) -> tuple[bytes, bytes | memoryview]:
+    """An array's order, C, F (Fortran, where that differs) or S (strided, neither), and its entries in that order."""
+    flags = array.flags
+    if flags.c_contiguous and array.nbytes < SMALL:  # as most
+        return b"C", array.tobytes()
+    order = b"C" if flags.c_contiguous else b"F" if flags.f_contiguous else b"S"
     if array.nbytes < SMALL or order == b"S":
-        put(array.tobytes("F" if order == b"F" else "C"))
-    else:
-        put(memoryview(array if order == b"C" else array.T).cast("B"))
+        return order, array.tobytes("F" if order == b"F" else "C")
+    return order, memoryview(array if order == b"C" else array.T).cast("B")
 
 
 class Reader:
-    """Decodes the values of one body within limits; `end` sees to it that the last byte was consumed.
+    """Decodes the values of one body within limits; `end` sees to it that the last byte was consumed."""
 
-    copy: False for arrays that are views of the body, for a caller that makes its own copies.
-    """
-
-    def __init__(self, body, at=0, *, max_text=1 << 30, depth=LOOSE_DEPTH, items=LOOSE_ITEMS, copy=True):
+    def __init__(self, body, at=0, *, max_text=1 << 30, depth=LOOSE_DEPTH, items=LOOSE_ITEMS):
         self.body, self.at, self.size = body, at, len(body)
-        self.max_text, self.depth, self.items, self.copy = max_text, depth, items, copy
+        self.max_text, self.depth, self.items = max_text, depth, items
 
     def decode(self) -> Any:
         """The one value that the body holds."""
@@ -195,7 +229,7 @@ class Reader:
         if dtype.kind == "b" and flat.view(np.uint8).max(initial=0) > 1:
             raise WireError("a bool is neither 0 nor 1")
         if order == b"C":
-            return (flat.copy() if self.copy else flat).reshape(shape)
+            return flat.copy().reshape(shape)
         return order_as(flat.reshape(shape, order="F" if order == b"F" else "C"), order)
 
 
