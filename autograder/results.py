@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ FILE = "results.json"
 FAMILY, VERSION = "autograder/result/v", 1
 SCHEMA = f"{FAMILY}{VERSION}"
 OPENING = '"submissions": ['
+CHUNK = 1 << 20  # characters
 
 
 def head_of(
@@ -57,8 +59,15 @@ def head_of(
 
 
 def write_results(path: Path, head: dict, submissions: Iterable[dict]) -> None:
-    """Writes a run's record; `submissions` are taken one by one, so that they need not all be held."""
-    write_lines(path, _lines(head, submissions))
+    """Writes a run's record; `submissions` are taken one by one, so that they need not all be held.
+
+    They may take hours to come: until all are there, they are in a file without a name, of which nothing is left when
+    the power goes.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8", dir=path.parent) as gathered:
+        gathered.writelines(_lines(head, submissions))
+        gathered.seek(0)
+        write_lines(path, iter(lambda: gathered.read(CHUNK), ""))
 
 
 def _lines(head: dict, submissions: Iterable[dict]) -> Iterator[str]:

@@ -394,7 +394,7 @@ def test_a_file_as_large_as_it_may_be(many, solutions, tmp_path, jobs):
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="only root mounts a small disk")
 def test_a_full_disk(many, solutions, tmp_path):
-    """The same on a disk that really is full, and then when results.json alone does not fit any more."""
+    """The same on a disk that really is full: of what is graded, of that and results.json on its way, of its copy."""
     place = tmp_path / "disk"
     place.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "none", place], capture_output=True).returncode:
@@ -403,10 +403,11 @@ def test_a_full_disk(many, solutions, tmp_path):
     needed, results = ((tmp_path / "whole" / name).stat().st_size >> 10 for name in (FILE, "results.json"))
     try:
         out = place / "out"
-        for size in (needed // 2, needed + results // 2):
+        for size in (needed // 2, needed + results // 2, needed + results + results // 2):
             subprocess.run(["mount", "-o", f"remount,size={size}k", place], check=True)
             full(started(many, out, solutions), out)
         assert count(out) == 2 * STUDENTS
+        assert [file.name for file in out.iterdir()] == [FILE]
         subprocess.run(["mount", "-o", "remount,size=4m", place], check=True)
         grade(many, out, solutions)
         assert judged(out) == judged(tmp_path / "whole")

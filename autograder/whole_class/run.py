@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from autograder.whole_class.changes import after, before, changed_rows, tell_cha
 from autograder.whole_class.cluster import grade_on_cluster
 from autograder.whole_class.pieces import Graded, graded, outline, shares_trouble, whole
 from autograder.whole_class.processes import Processes
-from autograder.whole_class.progress import progress
+from autograder.whole_class.progress import Progress, progress
 
 
 @dataclass(frozen=True)
@@ -109,41 +109,52 @@ class _Class:
         self.assignment, self.exercises = course.assignment, catalogue.digests(course.assignment)
         self.digests: dict[str, str] = {}
         self.unkept: dict[str, Graded] = {}  # what the grader broke over, or what could not be read
+        self.kept: set[str] = set()  # the students whose gradings are there, from before or by now
         self.anew = 0
 
     def graded(
         self, entries: list[tuple[str, Path]], level: str, processes: Processes | None
     ) -> list[SubmissionReport]:
-        known = done = 0
-        jobs: list[Job] = []
+        reports: list[SubmissionReport] = []
         try:
-            with progress(len(entries)) as told:
-
-                def to_grade() -> Iterator[Job]:
-                    nonlocal known
-                    for student, path in entries:
-                        if (job := self._job(student, path)) is not None:
-                            jobs.append(job)
-                            yield job
-                        else:
-                            known += 1
-                            told.known()
-
-                if self.run.cluster is None:
-                    results = grade_each(
-                        to_grade(), self.course, workers=self.run.jobs, finish=graded, processes=processes
-                    )
-                else:
-                    results = grade_on_cluster(list(to_grade()), self.catalogue, self.course, self.run.cluster)
-                for number, result in results:
-                    self._keep(jobs[number], result)
-                    done += 1
-                    told.done()
+            with progress(len(entries)) as told, closing(self._grading(entries, processes, told)) as grading:
+                # Written as it comes, while others are graded: at the end there is little left to do.
+                write_results(self.run.out / FILE, self._head(level), self._records(entries, grading, reports))
         except KeyboardInterrupt:
-            kept = f"{'' if known + len(jobs) == len(entries) else 'at least '}{known + done} of {len(entries)}"
+            looked_at = len(self.digests) == len(entries)
+            kept = f"{'' if looked_at else 'at least '}{len(self.kept)} of {len(entries)}"
             raise Stopped(f"stopped; {kept} are graded and kept, start again to go on") from None
+        used = {place for student, _ in entries for place in self._places(student).values()}
+        self.cache.tidy(used)
+        return reports
+
+    def _grading(self, entries: list[tuple[str, Path]], processes: Processes | None, told: Progress) -> Iterator[None]:
+        """Grades what is not known; goes a step on whenever another submission is kept, and when all are."""
+        jobs: list[Job] = []
+
+        def to_grade() -> Iterator[Job]:
+            for student, path in entries:
+                if (job := self._job(student, path)) is not None:
+                    jobs.append(job)
+                    yield job
+                else:
+                    self.kept.add(student)
+                    told.known()
+
+        if self.run.cluster is None:
+            results = grade_each(to_grade(), self.course, workers=self.run.jobs, finish=graded, processes=processes)
+        else:
+            results = grade_on_cluster(list(to_grade()), self.catalogue, self.course, self.run.cluster)
+        for number, result in results:
+            self._keep(jobs[number], result)
+            self.kept.add(jobs[number].student)
+            told.done()
+            yield
         self.anew = len(jobs)
-        head = head_of(
+        yield
+
+    def _head(self, level: str) -> dict:
+        return head_of(
             self.assignment,
             key="full",
             sandbox=level,
@@ -152,11 +163,6 @@ class _Class:
             by_exercise=self.exercises,
             identity=grader_identity(),
         )
-        reports: list[SubmissionReport] = []
-        write_results(self.run.out / FILE, head, self._records(entries, reports))
-        used = {place for student, _ in entries for place in self._places(student).values()}
-        self.cache.tidy(used)
-        return reports
 
     def told(self, count: int) -> str:
         """How many were graded, in words."""
@@ -203,9 +209,16 @@ class _Class:
             places = self._places(job.student)
             self.cache.put({places[exercise]: text for exercise, text in result.pieces.items()})
 
-    def _records(self, entries: list[tuple[str, Path]], reports: list[SubmissionReport]) -> Iterator[dict]:
-        """What results.json says of each submission; an outline of each is added to `reports`."""
+    def _records(
+        self, entries: list[tuple[str, Path]], grading: Iterator[None], reports: list[SubmissionReport]
+    ) -> Iterator[dict]:
+        """What results.json says of each submission, as soon as it is known; an outline of each is added to `reports`.
+
+        grading: what goes on until it is.
+        """
         for student, path in entries:
+            while student not in self.kept:
+                next(grading)
             places = self._places(student)
             fallen = self.unkept[student].pieces if student in self.unkept else {}
             pieces = {e: json.loads(fallen[e]) if e in fallen else self.cache.get(p) for e, p in places.items()}
@@ -214,6 +227,8 @@ class _Class:
             record = whole(student, str(path), self.digests[student], pieces)
             reports.append(outline(record, self.assignment))
             yield record
+        for _ in grading:  # to its end
+            pass
 
 
 def protection(confine: str) -> str:
