@@ -69,10 +69,13 @@ def wrong_entries(
         raise ValueError(f"cannot compare shape {value.shape} with shape {expected.shape}")
     eps = EPS[np.dtype(dtype)]
     with np.errstate(all="ignore"):
-        allowed = max(rtol, FLOAT32_UNITS * eps) * np.abs(expected) + UNITS * eps * np.abs(unit)
         difference = np.abs(value - expected)
+        # As nearly always: all is within what is allowed of the unit alone, and finite.
+        if isinstance(unit, float) and difference.max(initial=0.0) <= UNITS * eps * abs(unit) < np.inf:
+            return np.zeros(value.shape, bool)
+        allowed = max(rtol, FLOAT32_UNITS * eps) * np.abs(expected) + UNITS * eps * np.abs(unit)
         right = difference <= allowed
-        # As nearly always: all is right and finite (an infinity would stand out in the sum).
+        # Or all is right and finite (an infinity would stand out in the sum).
         if np.count_nonzero(right) == right.size and np.add.reduce(difference, axis=None) < np.inf:
             return np.zeros(value.shape, bool)
     # For an infinite `expected`, allowed is infinite too, and every number would pass.

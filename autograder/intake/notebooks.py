@@ -50,10 +50,13 @@ def notebook_sources(data: bytes, stubs: Mapping[str, str]) -> tuple[list[Source
     cells = _code_cells(content)
     if len(cells) > MAX_CELLS:
         raise BrokenSubmission(f"the notebook has more than {MAX_CELLS} code cells")
-    answers = _answer_cells(cells, stubs, remarks)
+    answers: dict[int, list[str]] = {}
+    for name, own in _answer_cells(cells, stubs, remarks).items():
+        for at in own:
+            answers.setdefault(at, []).append(name)
     sources = []
     for at, (number, code, _) in enumerate(cells):
-        names = tuple(name for name, own in answers.items() if at in own)
+        names = tuple(answers.get(at, ()))
         untouched = any(_same(code, stubs[name]) for name in names if name in stubs)
         sources.append(Source(f"cell {number}", code, answers=names, untouched=untouched))
     return sources, remarks

@@ -25,9 +25,6 @@ WIRE = 3
 LINUX = sys.platform == "linux"  # elsewhere there are processes and rlimits, for a student's own check
 # what a child frees it uses again: to get a page anew costs more than most calls do
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEPT = -1, -3, 32 << 20
-# of Python's objects of up to so many bytes so many of each size: more than was seen to be free
-HOLES = (64, 4096), (96, 640), (256, 128), (512, 64)
-HEAP = 1 << 20  # bytes of larger ones, more than all holes have
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 
 
@@ -36,7 +33,8 @@ KINDS = {"functions": ("warm", "child"), "cells": ("cells_warm", "cells_child")}
 
 
 def neighbours(kind: str, places: dict):
-    """This folder's modules that a child runs, as a package of their own; returns the Server, confine and nursery.
+    """This folder's modules that a child runs, as a package of their own; returns four of them: the Server's, confine,
+    nursery and layout.
 
     For graded functions, the package `autograder` itself is never imported: a submission that imports it gets a
     stand-in; and nothing is found on a path any more.
@@ -52,9 +50,12 @@ def neighbours(kind: str, places: dict):
     register = os.register_at_fork
     if kind == "functions":
         os.register_at_fork = lambda **functions: None
+    layout = importlib.import_module("_grading.layout")
+    held = layout.side_by_side()
     importlib.import_module(f"_grading.{warm}").warm_up(**places)
+    del held
     os.register_at_fork = register
-    modules = [importlib.import_module(f"_grading.{name}") for name in (server, "confine", "nursery")]
+    modules = [importlib.import_module(f"_grading.{name}") for name in (server, "confine", "nursery", "layout")]
     package.__path__ = []
     if kind == "functions":
         sys.path[:] = []
@@ -66,7 +67,7 @@ class Zygote:
     def __init__(self, control: socket.socket, memory: int, kind: str, places: dict):
         self.control = control
         self.pid = os.getpid()
-        child, confine, nursery = neighbours(kind, places)
+        child, confine, nursery, layout = neighbours(kind, places)
         self.nursery = nursery.Nursery()
         if LINUX:
             libc = ctypes.CDLL(None, use_errno=True)
@@ -74,7 +75,7 @@ class Zygote:
             libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
             for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
                 libc.mallopt(option, KEPT)
-        confine.set_rlimits(mapped() + memory if LINUX else None)
+        confine.set_rlimits(layout.mapped() + memory if LINUX else None)
         self.confinement = confine.Confinement(places.get("readable", ()))
         self.server = child.Server(WIRE)
         os.chdir(places.get("folder", "/"))
@@ -83,9 +84,11 @@ class Zygote:
             os.dup2(null, descriptor)
         os.close(null)
         gc.collect()
-        self.filling = fill_holes()
+        self.filling = layout.fill_holes()
         if LINUX:
-            fill_heap(libc)
+            self.filling += layout.fill_pools()
+            layout.fill_heap(libc)
+            layout.on_huge_pages(libc)
         gc.freeze()
 
     def serve(self) -> None:
@@ -126,31 +129,6 @@ class Zygote:
             os._exit(70)
 
 
-def fill_holes() -> list[list]:
-    """Takes up what is free on the pages of Python's small objects: a child's own go to pages that are its alone, side
-    by side, where each page shared with the zygote would first have to be copied (a tenth of all its page faults)."""
-    filling, size, head = [[object() for _ in range(1024)], [float(n) for n in range(1024)]], 48, sys.getsizeof(b"")
-    for largest, count in HOLES:
-        while size <= largest:
-            filling.append([bytes(size - head) for _ in range(count)])
-            size += 16
-    return filling
-
-
-def fill_heap(libc) -> None:
-    """The same for what is larger, and for what is not Python's: the holes in the C library's heap, up to its top."""
-    malloc, free = libc.malloc, libc.free
-    malloc.restype, malloc.argtypes, free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
-    top = malloc(HEAP)
-    for size in (*(1 << n for n in range(17, 12, -1)), *range(4096, 16, -16)):
-        for _ in range(HEAP // size):  # ends sooner, unless pieces are not handed out from low to high
-            piece = malloc(size)
-            if not piece or piece > top:
-                free(piece)
-                break
-    free(top)
-
-
 def close_all_but(*kept: int) -> None:
     """Closes every descriptor above the standard three but these."""
     start = 3
@@ -158,12 +136,6 @@ def close_all_but(*kept: int) -> None:
         os.closerange(start, descriptor)
         start = descriptor + 1
     os.closerange(start, 1 << 16)
-
-
-def mapped() -> int:
-    """Bytes of address space in use."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[0]) * os.sysconf("SC_PAGESIZE")
 
 
 if __name__ == "__main__":
