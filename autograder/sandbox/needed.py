@@ -64,13 +64,11 @@ def normal(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFKC", text)
 
 
-def may_be_indirect(text: str) -> bool:
-    """Whether code could reach names by other means, by its words alone."""
-    text = normal(text)
-    for stem in STEMS:
-        if stem in text:
-            return WORDS.search(text) is not None
-    return False
+def suspects(texts: Mapping[int, str]) -> list[int]:
+    """Those of several cells that could reach names by other means, by their words alone; in normal form."""
+    together = "\n".join(texts.values())
+    stems = [stem for stem in STEMS if stem in together]
+    return [at for at, text in texts.items() if any(stem in text for stem in stems) and WORDS.search(text)]
 
 
 def may_matter(text: str, needs: Needs) -> bool:
@@ -84,6 +82,8 @@ def may_matter(text: str, needs: Needs) -> bool:
 def _may_bind(text: str, name: str) -> bool:
     """Whether the name of a module or a function stands where it could be bound: a dot, a bracket or a quote mark after
     it says that it is only used, unless it follows `def` or `class`."""
+    if text.count(name) == text.count(f"{name}."):  # as nearly always
+        return False
     at = text.find(name)
     while at >= 0:
         end = at + len(name)
@@ -111,7 +111,7 @@ def needs(
 ) -> Needs | None:
     """What the functions `names` need of these cells; None if that cannot be told.
 
-    suspicious: those of `cells` that `may_be_indirect`; None for all.
+    suspicious: those of `cells` that are `suspects`; None for all.
     plain: the cells that hold functions and nothing else.
     """
     looked_at = cells if suspicious is None else suspicious

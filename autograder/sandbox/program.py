@@ -15,7 +15,7 @@ import sys
 import types
 
 from .cells import Parsed, defines, parse
-from .needed import may_be_indirect, may_matter, needs, normal
+from .needed import may_matter, needs, normal, suspects
 from .plain import Plain, plain
 from .problems import describe_error, one_line
 
@@ -113,7 +113,7 @@ class Program:
         """Parses of the notebook's cells what could matter, and leaves out what no graded function needs."""
         cells = [at for at, source in enumerate(self.sources) if source[2] is None and source[5]]
         waiting = {at: normal(self.sources[at][1]) for at in cells if (at, WHOLE) not in self.skip}
-        suspicious = [at for at, text in waiting.items() if may_be_indirect(text)]
+        suspicious = suspects(waiting)
         answers = set().union(*self.answers.values())
         chosen = [at for at, text in waiting.items() if at in answers or "import" in text or at in suspicious]
         with contextlib.suppress(RecursionError):  # nested too deep to look through: all of it runs

@@ -1,16 +1,19 @@
 """Of a notebook only what the graded functions need is run; whatever could matter to them is needed."""
 
 import ast
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from autograder.calls import Call, Limits, Source
 from autograder.sandbox import Sandbox
 from autograder.sandbox.cells import parse
-from autograder.sandbox.needed import INDIRECT, SIGNS, STEMS, _free, may_be_indirect, needs
+from autograder.sandbox.needed import INDIRECT, SIGNS, STEMS, _free, _may_bind, needs, normal, suspects
 from autograder.sandbox.plain import plain
 from autograder.sandbox.program import WHOLE, Program
 
@@ -289,11 +292,20 @@ def test_a_file_runs_as_a_whole():
 @pytest.mark.parametrize("word", sorted(INDIRECT | {"global"}))
 def test_no_word_with_which_names_are_reached_is_overlooked(word):
     """Found by its letters before anything is parsed, in whatever form Python takes for the same letters."""
-    assert may_be_indirect(f"x = 1\n{word} y\n# σ")
+    texts = {3: "x = 1", 5: f"x = 1\n{word} y\n# σ", 8: "executed"}
+    assert suspects(texts) == [5]
     wide = "".join(chr(ord(letter) + 0xFEE0) if letter.isalpha() else letter for letter in word)
     assert wide.isascii() is False
-    assert may_be_indirect(f"{wide} y")
-    assert not may_be_indirect("def σ(x):\n    return executed, globally\n")
+    assert suspects({0: normal(f"{wide} y")}) == [0]
+    assert suspects({0: normal("def σ(x):\n    return executed, globally\n")}) == []
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("na. =(", max_size=14), st.sampled_from(["n", "na", "nn", "nan"]))
+def test_the_quick_look_for_a_binding_finds_what_a_look_at_every_place_finds(text, name):
+    """A name that is only ever followed by a dot is not bound; one that overlaps itself is no exception."""
+    places = [match.start() for match in re.finditer(rf"\b{name}\b", text)]
+    assert _may_bind(text, name) or not any(text[at + len(name) :][:1] in ("", " ", "=") for at in places)
 
 
 def test_a_function_that_another_cell_puts_together_is_found():
