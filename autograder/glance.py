@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from autograder.answer_key import Key, Question
-from autograder.gradients import VJPCheck
 from autograder.observe import Observation, laid_out
 from autograder.tolerances import EPS, FLOAT32_UNITS, INACCURATE, RTOL, UNITS
 
@@ -50,18 +49,16 @@ def right_at_a_glance(key: Key, index: int, observations: Sequence[Observation])
     """
     backward = key.pair and index > 0
     looked_at = [i for i, o in enumerate(observations) if not o.question.single and o.question.cpu_limit is None]
-    # what was asked for 2·dout, too, is laid out first
-    seen = sorted([observations[i] for i in looked_at], key=lambda one: one.doubled is None)
-    doubled = [one.doubled for one in seen if one.doubled is not None] if backward else []
-    if not seen or (backward and any(one.vjp is not None and not _confirmed(one.vjp) for one in seen)):
+    seen = [observations[i] for i in looked_at]
+    if not seen or (backward and not all(_linear_and_confirmed(one) for one in seen)):
         return NONE
     name = key.functions[index].name
     questions = [one.question for one in seen]
     expected = [question.expected[name] for question in questions]
     yours = laid_out([one.first[index] for one in seen], expected)
-    again = laid_out([one.second[index] for one in seen], expected)
-    twice = laid_out(doubled, expected)
-    if yours is None or again is None or twice is None:
+    # of an answer that came again to the last bit there is one reply
+    others = [i for i, one in enumerate(seen) if one.second[index] is not one.first[index]]
+    if yours is None or any(not _same_bits(seen[i], index, expected[i]) for i in others):
         return NONE
     flat = [array.ravel() for row in expected for array in row]
     sizes = [array.size for array in flat]
@@ -72,8 +69,6 @@ def right_at_a_glance(key: Key, index: int, observations: Sequence[Observation])
     np.abs(off, off)
     allowed = RELATIVE * size + ABSOLUTE * _units(key, questions, size, sizes, backward)
     if not ((off <= allowed).all() and np.add.reduce(off) < np.inf):
-        return NONE
-    if (2.0 * yours[: twice.size]).tobytes() != twice.tobytes() or yours.tobytes() != again.tobytes():
         return NONE
     if key.elementwise:  # one array a question; see `remarks.on_accuracy`
         inaccurate = off > INACCURATE * size
@@ -87,5 +82,14 @@ def _shaped_like_dout(questions: Sequence[Question], expected: Sequence[tuple]) 
     return all(len(row) == 1 and row[0].shape == q.dout.shape for q, row in zip(questions, expected, strict=True))
 
 
-def _confirmed(vjp: VJPCheck) -> bool:
-    return all(argument.ok is True for argument in vjp.arguments)
+def _linear_and_confirmed(seen: Observation) -> bool:
+    """Whether a backward gave twice the gradient for 2·dout, and the numerical gradient: each where it was asked."""
+    if seen.doubled is not None and not seen.twice:
+        return False
+    return seen.vjp is None or all(argument.ok is True for argument in seen.vjp.arguments)
+
+
+def _same_bits(seen: Observation, index: int, expected: tuple) -> bool:
+    """Whether the second reply holds the same arrays as the first, to the last bit."""
+    first, second = (laid_out([replies[index]], [expected]) for replies in (seen.first, seen.second))
+    return first is not None and second is not None and first.tobytes() == second.tobytes()

@@ -205,7 +205,7 @@ class _Rungs:
         return any(argument.index == i and argument.ok is False for argument in self.seen.vjp.arguments)
 
     def _not_linear(self, i: int, yours: np.ndarray) -> bool:
-        if not self.backward or self.seen.doubled is None:
+        if not self.backward or self.seen.doubled is None or self.seen.twice:
             return False
         if self.seen.doubled.status != calls.RETURNED:
             return True

@@ -28,6 +28,7 @@ class Observation:
     first, second: for each function of the exercise in order, the replies to two calls with the same inputs; of one
         that was not asked twice, or whose answer to 2·dout was twice its first to the last bit, the same reply.
     doubled: for a pair, the backward's reply to 2·dout; None where it was not asked.
+    twice: whether that is the first reply times 2, to the last bit.
     vjp: for a pair, the backward compared with a numerical derivative of the student's own forward; None where that is
         not asked (extreme or float32 inputs) or could not be.
     """
@@ -36,6 +37,7 @@ class Observation:
     first: tuple[Reply, ...]
     second: tuple[Reply, ...]
     doubled: Reply | None = None
+    twice: bool = False
     vjp: gradients.VJPCheck | None = None
 
 
@@ -154,7 +156,8 @@ class _Asked:
         self.first = tuple(replies[: len(self.key.functions)])
         self.second = tuple(replies[i] for i in self.again_at)
         self.doubled = replies[self.doubled_at] if self.doubled_at is not None else None
-        if self.doubled is not None and self.again_at[1] == 1 and not _is_twice(self.doubled, self.first[1]):
+        self.twice = self.doubled is not None and _is_twice(self.doubled, self.first[1])
+        if self.doubled is not None and self.again_at[1] == 1 and not self.twice:
             self.unlike = self.calls[1]
         if self.steps is not None:
             if not _differentiable(self.first, self.question):
@@ -170,7 +173,7 @@ class _Asked:
             self.vjp, self.steps = done.value, None
 
     def observation(self) -> Observation:
-        return Observation(self.question, self.first, self.second, self.doubled, self.vjp)
+        return Observation(self.question, self.first, self.second, self.doubled, self.twice, self.vjp)
 
 
 def _in_doubt(key: Key, running: list[_Asked]) -> list[_Asked]:

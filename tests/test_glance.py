@@ -17,7 +17,7 @@ from autograder.exercise import Case, Function, Pair
 from autograder.glance import right_at_a_glance
 from autograder.judge import judge
 from autograder.local import LocalSession
-from autograder.observe import observe
+from autograder.observe import Observation, _is_twice, observe
 from tests.conftest import ROOT, SECRET, cells_of
 
 CATALOGUE = load_catalogue(ROOT / "solutions")
@@ -73,7 +73,13 @@ def told(judgements) -> list:
 def without_a_glance(key, observations, monkeypatch) -> list:
     with monkeypatch.context() as context:
         context.setattr(judging, "right_at_a_glance", lambda *anything: frozenset())
-        return told(judge(key, observations))
+        return told(judge(key, [replace(one, twice=False) for one in observations]))
+
+
+def other_than(one: Observation, **changes) -> Observation:
+    """As it would have been observed with other replies."""
+    other = replace(one, **changes)
+    return replace(other, twice=other.doubled is not None and _is_twice(other.doubled, other.first[1]))
 
 
 @pytest.fixture(scope="module")
@@ -108,15 +114,15 @@ def test_what_is_tampered_with_is_judged_as_by_the_ladder_alone(seen, name, monk
         for index, reply in enumerate(one.first):
             for tamper in TAMPERED.values():
                 other = reply._replace(value=tamper(reply.value))
-                changed.append(replace(one, first=(*one.first[:index], other, *one.first[index + 1 :])))
-                changed.append(replace(one, second=(*one.second[:index], other, *one.second[index + 1 :])))
-            changed.append(replace(one, second=(*one.second[:index], FAILED, *one.second[index + 1 :])))
-            changed.append(replace(one, first=(*one.first[:index], FAILED, *one.first[index + 1 :])))
-        changed.append(replace(one, first=(one.first[0]._replace(paired=False), *one.first[1:])))
+                changed.append(other_than(one, first=(*one.first[:index], other, *one.first[index + 1 :])))
+                changed.append(other_than(one, second=(*one.second[:index], other, *one.second[index + 1 :])))
+            changed.append(other_than(one, second=(*one.second[:index], FAILED, *one.second[index + 1 :])))
+            changed.append(other_than(one, first=(*one.first[:index], FAILED, *one.first[index + 1 :])))
+        changed.append(other_than(one, first=(one.first[0]._replace(paired=False), *one.first[1:])))
         if one.doubled is not None:
-            changed.append(replace(one, doubled=FAILED))
+            changed.append(other_than(one, doubled=FAILED))
             changed += [
-                replace(one, doubled=one.doubled._replace(value=t(one.doubled.value))) for t in TAMPERED.values()
+                other_than(one, doubled=one.doubled._replace(value=t(one.doubled.value))) for t in TAMPERED.values()
             ]
         for other in changed:
             some = [*observations[:at], other, *observations[at + 1 :]]

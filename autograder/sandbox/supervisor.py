@@ -47,7 +47,9 @@ class Zygote:
 
     def start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).with_name("zygote.py"))]
+        # of where an error was raised a report tells the line, so columns need not be kept
+        flags = ["-I", "-S", "-B", "-X", "no_debug_ranges"]
+        command = [sys.executable, *flags, str(Path(__file__).with_name("zygote.py"))]
         command += [str(theirs.fileno()), str(self.memory), self.kind, json.dumps(self.places)]
         try:
             self.process = subprocess.Popen(
