@@ -22,7 +22,7 @@ from autograder.rendering.picture import picture_of
 from autograder.rendering.stopped import undefined
 from autograder.report import BLOCKED, PARTIAL, PASSED, Finding, FunctionReport
 from autograder.verdict import RUNGS, Judgement, Verdict
-from autograder.whole_class.likeness import array_mark
+from autograder.whole_class.likeness import array_mark, definitions_in
 
 if TYPE_CHECKING:
     from autograder.submission import Submission
@@ -180,18 +180,15 @@ def _and(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-# A derivative made by trying: an imaginary step, or the forward at x and a step. One by one they are found sooner.
+# A derivative made by trying: an imaginary step, or the forward at x and a step. One by one they are found sooner;
+# none takes longer than a few looks at each character, whatever the text.
 _BY_TRYING = (
     r"\d[jJ]\b",
     r"\.imag\b",
     r"complex(?:_step|(?<=\bcomplex)\b)",
-    r"{forward}\s*\([^()]*[-+][^()]*\)",
+    r"{forward}\s*+\([^()+-]*+[-+][^()]*+\)",
     r"numerical_gradient",
 )
-
-
-# Where a function's text ends: at a line that is not indented, unless it closes the signature or is a comment.
-_END = re.compile(r"\n(?=[^\s)#])")
 
 
 @functools.cache
@@ -206,13 +203,7 @@ def _flag(key: Key, report: FunctionReport, submission: Submission) -> str:
     """
     if not key.elementwise or report.score == 0:
         return ""
-    head = f"def {key.backward.name}("
-    for source in submission.sources:
-        start = source.text.find(head)
-        if start < 0:
-            continue
-        end = _END.search(source.text, start)
-        text = source.text[start : end.start() if end else None]
+    for text in definitions_in([source.text for source in submission.sources], key.backward.name):
         if any(pattern.search(text) for pattern in _by_trying(key.forward.name)):
             return (
                 f"{key.backward.name} seems to find its derivative by trying numbers; the points are provisional "

@@ -88,7 +88,7 @@ class Finding:
     mark: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FunctionReport:
     """What was found about one function.
 
@@ -127,7 +127,7 @@ class FunctionReport:
         return next((f for f in self.findings if not f.passed), None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SubmissionReport:
     """What was found about one submission."""
 

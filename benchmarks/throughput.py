@@ -88,16 +88,21 @@ class Classes:
 
 
 def grade(
-    classes: Classes, count: int, *options: str, keep: Path | None = None, cores: set[int] | None = None
+    classes: Classes,
+    count: int,
+    *options: str,
+    keep: Path | None = None,
+    cores: set[int] | None = None,
+    watched: bool = False,
 ) -> tuple[float, float]:
     """(seconds, peak megabytes) of `autograder grade` of a class; every submission must have full marks.
 
-    cores: those that it is held to.
+    cores: those that it is held to. watched: whether its memory is measured, which takes time on one of them.
     """
     folder = classes.of(count)
     out = keep or Path(tempfile.mkdtemp(dir=classes.folder))
     command = [sys.executable, "-m", "autograder", "grade", str(folder), "--out", str(out), "--assignment", A, *options]
-    seconds, peak = run(command, until="results.json", cores=cores)
+    seconds, peak = run(command, until="results.json", cores=cores, watched=watched)
     graded = json.loads((out / "results.json").read_text())["submissions"]
     if len(graded) != count or any(entry["score"] != entry["max_score"] for entry in graded):
         sys.exit(f"{len(graded)} of {count} graded, not all with full marks")
@@ -107,9 +112,9 @@ def grade(
 
 
 def run(
-    command: Sequence[str], cwd: Path = ROOT, until: str = "", cores: set[int] | None = None
+    command: Sequence[str], cwd: Path = ROOT, until: str = "", cores: set[int] | None = None, watched: bool = False
 ) -> tuple[float, float]:
-    """(seconds, peak megabytes with all its processes) of a command that must succeed.
+    """(seconds, peak megabytes with all its processes, 0 if not watched) of a command that must succeed.
 
     until: the seconds end with the first line that it prints with these words.
     """
@@ -122,7 +127,7 @@ def run(
     os.sched_setaffinity(0, everywhere)
 
     def watch() -> None:
-        while not over.wait(0.5):
+        while watched and not over.wait(0.5):
             peak[0] = max(peak[0], memory_of(process.pid))
 
     watcher = threading.Thread(target=watch)
@@ -276,7 +281,7 @@ def grow(classes: Classes, largest: int) -> list[tuple[int, float, float]]:
     found = []
     count = 10
     while count <= largest:
-        seconds, peak = grade(classes, count, "--jobs", "2")
+        seconds, peak = grade(classes, count, "--jobs", "2", watched=True)
         found.append((count, seconds, peak))
         print(f"{count:12} {seconds:9.1f} {1e3 * seconds / count:9.1f} {peak:9.0f}", flush=True)
         count *= 10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -316,6 +318,33 @@ def test_what_is_flagged_is_in_the_text_of_the_backward(catalogue, code, flagged
     report = FunctionReport("tanh_backward", "passed", 2.0, 2.0, ())
     submission = Submission("ann", "ann.ipynb", "", (Source("cell 1", "import numpy as np\n"), Source("cell 2", code)))
     assert bool(_flag(key, report, submission)) is flagged
+
+
+@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="nothing ends a test that hangs")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tanh_forward(" + "+" * 10**6,
+        "tanh_forward(" * 10**5,
+        "tanh_forward" + " " * 10**6,
+        "1" * 10**6,
+        "tanh_forward(" + "x" * 10**6,
+        "complex" * 10**5,
+        "\n    " * 10**5,
+    ],
+    ids=["signs", "calls", "spaces", "digits", "names", "complex", "lines"],
+)
+def test_no_text_keeps_the_grader_looking(catalogue, text):
+    """The look at a backward's text is the grader's own work, which no limit on the submission's process ends."""
+    pair = next(e for e in catalogue.exercises("02_layers") if e.name == "tanh")
+    key = full_key(pair, b"seed", public_only=True)
+    report = FunctionReport("tanh_backward", "passed", 2.0, 2.0, ())
+    source = Source("cell 1", f"def tanh_backward(dout, cache):\n    # {text}\n    return dout")
+    signal.alarm(60)
+    try:
+        assert _flag(key, report, Submission("ann", "ann.ipynb", "", (source,))) == ""
+    finally:
+        signal.alarm(0)
 
 
 @pytest.mark.parametrize("module", ["jax", "torch", "autograd"])

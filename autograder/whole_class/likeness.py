@@ -24,6 +24,8 @@ _WORD = re.compile(
     r'"""[\s\S]*?"""|\'\'\'[\s\S]*?\'\'\'|"[^"\n]*"|\'[^\'\n]*\'|#[^\n]*'
     r"|[A-Za-z_]\w*|\d[\w.]*|\*\*|//|[<>=!+\-*/]=|\n|\S"
 )
+# The closing bracket of arguments that go over several lines may stand at the margin too, and a comment.
+_END = re.compile(r"\n(?=[^\s)#])")
 _KEPT = frozenset(keyword.kwlist) | {"np", "range", "len", "zip", "enumerate", "sum", "abs", "max", "min"}
 
 
@@ -74,12 +76,15 @@ def _words(text: str) -> Iterator[str]:
 
 
 def definition_in(texts: Iterable[str], name: str) -> str:
-    """The text of a function among those of a submission: from `def name(` to the next line that is not indented."""
+    """The text of a function in the first of a submission's texts that has it; "" where none has."""
+    return next(definitions_in(texts, name), "")
+
+
+def definitions_in(texts: Iterable[str], name: str) -> Iterator[str]:
+    """The text of a function in each text that has it: from `def name(` to the next line that is not indented."""
+    head = f"def {name}("
     for text in texts:
-        start = text.find(f"def {name}(")
-        if start < 0:
-            continue
-        # The closing bracket of arguments that go over several lines may stand at the margin too.
-        end = re.compile(r"^(?=[^\s)#])", re.MULTILINE).search(text, text.find("\n", start) + 1)
-        return text[start : end.start() if end and text.find("\n", start) >= 0 else None]
-    return ""
+        start = text.find(head)
+        if start >= 0:
+            end = _END.search(text, start)
+            yield text[start : end.end() if end else None]

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from sys import intern
 
 from autograder import calls
 from autograder.rendering.shown import function_dict, inert, submission_dict
@@ -82,13 +83,13 @@ def outline(submission: dict, assignment: str) -> SubmissionReport:
         assignment=assignment,
         functions=tuple(
             FunctionReport(
-                name=f["name"],
-                status=f["status"],
+                name=intern(f["name"]),
+                status=intern(f["status"]),
                 score=f["score"],
                 max_score=f["max_score"],
-                diagnosis=tuple(f["diagnosis"]),
+                diagnosis=tuple(map(intern, f["diagnosis"])),
                 flagged=f["flagged"],
-                exercise=f["exercise"],
+                exercise=intern(f["exercise"]),
                 seconds=submission["timing"].get(f["exercise"], 0.0),
             )
             for f in submission["exercises"]

@@ -7,6 +7,7 @@ that a run that was stopped, however, goes on where it was. results.json is writ
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import os
 import time
@@ -130,12 +131,13 @@ class _Class:
 
     def _grading(self, entries: list[tuple[str, Path]], processes: Processes | None, told: Progress) -> Iterator[None]:
         """Grades what is not known; goes a step on whenever another submission is kept, and when all are."""
-        jobs: list[Job] = []
+        jobs: dict[int, Job] = {}  # those under way, by their number
+        numbers = itertools.count()
 
         def to_grade() -> Iterator[Job]:
             for student, path in entries:
                 if (job := self._job(student, path)) is not None:
-                    jobs.append(job)
+                    jobs[next(numbers)] = job
                     yield job
                 else:
                     self.kept.add(student)
@@ -146,11 +148,12 @@ class _Class:
         else:
             results = grade_on_cluster(list(to_grade()), self.catalogue, self.course, self.run.cluster)
         for number, result in results:
-            self._keep(jobs[number], result)
-            self.kept.add(jobs[number].student)
+            job = jobs.pop(number)
+            self._keep(job, result)
+            self.kept.add(job.student)
+            self.anew += 1
             told.done()
             yield
-        self.anew = len(jobs)
         yield
 
     def _head(self, level: str) -> dict:
