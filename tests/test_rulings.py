@@ -308,6 +308,7 @@ TRYING = "dout * (tanh_forward(cache + 1e-6)[0] - tanh_forward(cache - 1e-6)[0])
         (f"def tanh_backward(dout, cache):\n    x = cache\n# a comment\n    return {TRYING}\n", True),
         ("def tanh_backward(dout, cache):\n    z = np.asarray(cache, complex)\n    return dout\n", True),
         ("def tanh_backward(dout, cache):\n    return complex_step(cache)\n", True),
+        (f"def tanh_backward(dout, cache):\n    pass\ndef tanh_backward(dout, cache):\n    return {TRYING}\n", True),
         ("def tanh_backward(dout, cache):\n    not_complexity = 1\n    return dout\n", False),
         (f"def tanh_backward(dout, cache):\n    return dout\ndef check(cache, dout):\n    return {TRYING}\n", False),
     ],

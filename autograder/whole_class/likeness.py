@@ -76,15 +76,17 @@ def _words(text: str) -> Iterator[str]:
 
 
 def definition_in(texts: Iterable[str], name: str) -> str:
-    """The text of a function in the first of a submission's texts that has it; "" where none has."""
+    """The text of a function where a submission's texts first have it; "" where none has."""
     return next(definitions_in(texts, name), "")
 
 
 def definitions_in(texts: Iterable[str], name: str) -> Iterator[str]:
-    """The text of a function in each text that has it: from `def name(` to the next line that is not indented."""
+    """The text of a function wherever it is defined: from `def name(` to the next line that is not indented."""
     head = f"def {name}("
     for text in texts:
         start = text.find(head)
-        if start >= 0:
+        while start >= 0:
             end = _END.search(text, start)
-            yield text[start : end.end() if end else None]
+            stop = end.end() if end else len(text)
+            yield text[start:stop]
+            start = text.find(head, stop)
