@@ -26,6 +26,9 @@ from autograder.handing_out.nbgrader_course import make_course
 
 ROOT = Path(__file__).resolve().parent.parent
 A = "02_layers"
+# nbgrader starts `alembic` by name: where the environment is not activated, its folder is not on the path.
+PROGRAMS = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+ENVIRONMENT = os.environ | {"AUTOGRADER_SECRET": "00" * 32, "MPLBACKEND": "Agg", "PATH": PROGRAMS}
 # What an instructor without us writes: a value or two, by allclose. Kept short, in favour of stock nbgrader.
 STOCK_TEST = """\
 x = np.array([[0.5, -1.0], [2.0, 0.0]])
@@ -89,9 +92,12 @@ def make(folder: Path, count: int) -> tuple[Path, Path]:
 
 
 def nbgrader(course: Path, *arguments: str) -> None:
-    environment = os.environ | {"AUTOGRADER_SECRET": "00" * 32, "MPLBACKEND": "Agg"}
     command = [sys.executable, "-m", "nbgrader", *arguments]
-    subprocess.run(command, cwd=course, env=environment, check=True, capture_output=True)
+    done = subprocess.run(
+        command, cwd=course, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode:
+        raise SystemExit(f"nbgrader {arguments[0]} ended with {done.returncode}:\n{done.stdout}")
 
 
 def flat(count: int) -> None:
@@ -109,10 +115,9 @@ def autograde(course: Path, options: tuple[str, ...]) -> tuple[float, list[float
 
     Every submission must have a page.
     """
-    environment = os.environ | {"AUTOGRADER_SECRET": "00" * 32, "MPLBACKEND": "Agg"}
     command = [sys.executable, "-m", "nbgrader", "autograde", A, "--force", *options]
     start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=course, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, cwd=course, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     memory = []
     os.set_blocking(process.stderr.fileno(), False)
     while process.poll() is None:

@@ -28,12 +28,11 @@ from pathlib import Path
 from autograder.catalogue import Catalogue, load_catalogue
 from autograder.grading import Grader
 from autograder.submission import read_submission
-from benchmarks.nbgrader import make, memory_of
+from benchmarks.nbgrader import ENVIRONMENT, make, memory_of
 from demo.solved import solved_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 A = "02_layers"
-ENVIRONMENT = os.environ | {"AUTOGRADER_SECRET": "00" * 32, "MPLBACKEND": "Agg"}
 OTTER_TEST = """\
 OK_FORMAT = True
 test = {{"name": "{name}", "points": 1, "suites": [{{"cases": [
