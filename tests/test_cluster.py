@@ -76,10 +76,10 @@ def worker_of(address: str) -> subprocess.Popen:
 
 
 @contextlib.contextmanager
-def scheduler(place: Path):
-    """Yields the address of a scheduler of its own."""
+def scheduler(place: Path, port: int = 0):
+    """Yields the address of a scheduler of its own, and its process."""
     file = place / f"scheduler-{time.monotonic_ns()}.json"
-    process = start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", 0, "--scheduler-file", file)
+    process = start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--scheduler-file", file)
     try:
         wait_for(lambda: file.exists() and file.read_text().rstrip().endswith("}"))
         yield json.loads(file.read_text())["address"], process
@@ -126,17 +126,10 @@ def expected(place, tmp_path_factory) -> dict:
     return judged(out)
 
 
-def test_the_same_as_here_though_a_worker_is_killed(place, running, expected, tmp_path, monkeypatch):
+def test_the_same_as_here_though_a_worker_is_killed(place, running, expected, tmp_path):
     """Two workers find what one machine finds; one that is killed in the middle loses no submission."""
-    monkeypatch.setattr(cluster, "CHUNK", 2)
     address, workers = running
-    run = subprocess.Popen(
-        [sys.executable, "-m", "autograder", *command(place, tmp_path / "out", "--cluster", address)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    run = graded_beside(place, tmp_path / "out", address)
     kept = tmp_path / "out" / FILE
     wait_for(lambda: run.poll() is not None or (kept.exists() and kept.read_bytes().count(b"\n") > 8))
     assert run.poll() is None
@@ -147,6 +140,63 @@ def test_the_same_as_here_though_a_worker_is_killed(place, running, expected, tm
     assert judged(tmp_path / "out") == expected
     head = json.loads((tmp_path / "out" / "results.json").read_text())
     assert head["grader"]["sandbox"] == "full, on each worker"
+
+
+def test_workers_that_come_and_go(place, expected, tmp_path):
+    """A run started before its first worker waits for one; a worker that is sent away is replaced by the next."""
+    kept = tmp_path / "out" / FILE
+    with scheduler(tmp_path) as (address, _), contextlib.ExitStack() as ends:
+        run = graded_beside(place, tmp_path / "out", address)
+        assert run.stderr.readline() == f"no worker has joined {address} yet: waiting for one\n"
+        first = ends.enter_context(ending(worker_of(address)))
+        wait_for(lambda: run.poll() is not None or (kept.exists() and kept.read_bytes().count(b"\n") > 4))
+        assert run.poll() is None
+        first.terminate()
+        first.wait()
+        ends.enter_context(ending(worker_of(address)))
+        _, complaints = run.communicate(timeout=120)
+    assert (run.returncode, complaints) == (0, "")
+    assert judged(tmp_path / "out") == expected
+
+
+def test_a_scheduler_that_comes_back(place, expected, tmp_path):
+    """One that dies in the middle and is started again at its address: the run goes on, and nothing is lost."""
+    kept = tmp_path / "out" / FILE
+    with contextlib.ExitStack() as ends:
+        address, old = ends.enter_context(scheduler(tmp_path))
+        ends.enter_context(ending(worker_of(address)))
+        run = graded_beside(place, tmp_path / "out", address)
+        wait_for(lambda: run.poll() is not None or (kept.exists() and kept.read_bytes().count(b"\n") > 4))
+        assert run.poll() is None
+        old.kill()
+        assert run.stderr.readline() == f"the scheduler at {address} is gone: waiting for it\n"
+        again, _ = ends.enter_context(scheduler(tmp_path, int(address.rpartition(":")[2])))
+        assert again == address
+        ends.enter_context(ending(worker_of(address)))
+        _, complaints = run.communicate(timeout=120)
+    assert run.returncode == 0, complaints
+    assert judged(tmp_path / "out") == expected
+
+
+def graded_beside(place: Path, out: Path, address: str) -> subprocess.Popen:
+    """`autograder grade --cluster` as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "autograder", *command(place, out, "--cluster", address)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextlib.contextmanager
+def ending(process: subprocess.Popen):
+    """Yields the process, and ends it."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_dasks_own_lines_are_kept_back(place, monkeypatch):
