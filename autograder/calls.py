@@ -98,7 +98,7 @@ class Reply(NamedTuple):
     paired: for a call with `pair`, whether a tuple or list of two came back; if not, value is all that was returned.
     problem: the exception, for status RAISED and MISSING; for other failures its message says what happened.
     where: "forward" where a backward's own forward failed before the backward could run, else "".
-    mutated: the names of the arguments that the call wrote into ("x", "dout"), positions as "0", "1", ...
+    mutated: what the call wrote into of its arguments: their positions as "0", "1", ...; of a backward, "dout".
     warnings: numpy's and Python's warnings, as text, each once.
     seconds: CPU time of the call, from the end of the one before, as seen by the process that ran it. For remarks,
         never for scores. Of an answer that came again byte by byte, those of the first.

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nobody to tell
         return 1
     except KeyboardInterrupt as stopped:
-        print(f"autograder: {stopped or 'stopped'}", file=sys.stderr)
+        print(f"autograder: {str(stopped) or 'stopped'}", file=sys.stderr)
         return 130
     except BadInput as error:
         print(f"autograder: {' '.join(str(error).split())}", file=sys.stderr)

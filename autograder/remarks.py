@@ -23,7 +23,7 @@ def on_the_way(
         return []
     remarks = []
     for name in reply.mutated:
-        shown = function.args[int(name)] if name.isdigit() and int(name) < len(function.args) else name
+        shown = function.args[int(name)] if name.isdecimal() and int(name) < len(function.args) else name
         remarks.append(f"{function.name} writes into {shown}, which belongs to its caller.")
     for text in reply.warnings:
         if text not in before:

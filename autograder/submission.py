@@ -17,7 +17,7 @@ from .calls import Source
 from .intake.archives import ARCHIVES, read_archive
 from .intake.classes import find_submissions
 from .intake.files import MAX_RAW, Files, read_file, read_folder, stat_of
-from .intake.notebooks import MAX_CELLS, decode, defines, notebook_sources
+from .intake.notebooks import MAX_CELLS, decode, defines, notebook_json, notebook_sources
 from .intake.problem import BrokenSubmission
 from .sandbox.problems import clean
 
@@ -30,6 +30,7 @@ __all__ = [
     "decode",
     "find_submissions",
     "guess_assignment",
+    "notebook_json",
     "read_file",
     "read_handed",
     "read_notebook_bytes",

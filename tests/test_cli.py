@@ -196,6 +196,17 @@ def test_an_empty_class_folder(capsys, tmp_path):
     refused(capsys, "grade", str(tmp_path / "class"), "--out", str(tmp_path / "out"), "--assignment", "02_layers")
 
 
+def test_stopped_anywhere(capsys, tmp_path, monkeypatch):
+    """Ctrl-C where nothing has a better word for it."""
+    monkeypatch.setattr("autograder.class_report.summary_of", interrupted)
+    assert main(["report", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "autograder: stopped\n"
+
+
+def interrupted(path):
+    raise KeyboardInterrupt
+
+
 def test_the_same_student_twice(capsys, solved, tmp_path):
     """Two submissions of one student are refused before anything is graded."""
     (tmp_path / "other").mkdir()

@@ -64,6 +64,7 @@ def test_a_copied_answer_cell_is_said(tmp_path):
         (b'{"cells": 7}', "this file is not a notebook: it has no cells"),
         (b'{"cells": [' * 100_000, "this file is not a notebook: it is nested too deep"),
         (b'{"cells": [' + b"[]," * 4_000_000 + b"[]]}", "this file is not a notebook: it holds too many values"),
+        (b'"' + b'\\"' * (1 << 20), None),  # a string that never ends
         (b'{"cells": ' + b"1" * 5000 + b"}", None),
         (b"\x7fELF\x00\x01", None),
     ],

@@ -59,6 +59,14 @@ def test_nan_is_wrong_unless_expected():
     assert wrong_entries(value, expected, unit=np.inf).tolist() == [True, False, False, True, True, True, True]
 
 
+def test_whole_numbers_do_not_wrap_around():
+    """In int64, 3 - 2**63 less 3 is the one number whose absolute value is negative."""
+    expected = np.array([3, 4], np.int64)
+    assert tolerances.wrong_entries(expected + np.iinfo(np.int64).min, expected).all()
+    assert tolerances.wrong_entries(np.array([255], np.uint8), np.array([0], np.uint8)).all()
+    assert not tolerances.wrong_entries(expected, expected).any()
+
+
 def test_shapes_are_not_broadcast():
     """Whoever compares says what is wrong with a shape; here it is an error."""
     with pytest.raises(ValueError, match=r"cannot compare shape \(1, 3\) with shape \(3,\)"):

@@ -293,7 +293,7 @@ def _shapes_told(text: str, sizes: Mapping[str, int], lone: bool) -> str:
     """Shapes in a message with their symbols: "(3,15)" becomes "(M, D) = (3, 15)"; a lone size "3" becomes "3 (M)"."""
     if _SHAPE.fullmatch(text):
         return in_symbols([int(n) for n in re.findall(r"\d+", text)], sizes)
-    if lone and text.isdigit():
+    if lone and text.isdecimal():
         named = [symbol for symbol, size in sizes.items() if size == int(text)]
         return f"{text} ({named[0]})" if len(named) == 1 else text
     return text

@@ -73,8 +73,11 @@ take_folders_without_notebook()  # with --student too
 c.Autograde.exclude_overwriting = {{
 {layers}}}
 
-# Pages: HTML that a student wrote into a text is cleaned, in feedback and in formgrader.
-c.HTMLExporter.filters = {{"markdown2html": f"{{plugin}}.pages.safe_markdown"}}
+# Pages: HTML that a student wrote into a text is cleaned, in feedback and in formgrader; no text keeps them waiting.
+c.HTMLExporter.filters = {{
+    "markdown2html": f"{{plugin}}.pages.safe_markdown",
+    "highlight_code": f"{{plugin}}.pages.plain_code",
+}}
 
 # The CSV of nbgrader export: quoted, so that a comma in a name keeps its row whole.
 c.ExportApp.plugin_class = f"{{plugin}}.export.QuotedCsv"

@@ -12,7 +12,8 @@ from .problem import BrokenSubmission
 MAX_CELLS = 2000
 BIG = 1 << 20
 MAX_ITEMS = 3_000_000  # values in the JSON: each costs up to a hundred bytes of memory however short it is written
-STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
+# A string of JSON, or what one that is not closed leaves: with each quote mark tried anew, that would take for ever.
+STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 
 
 def decode(data: bytes) -> tuple[str, str]:
@@ -39,15 +40,7 @@ def notebook_sources(data: bytes, stubs: Mapping[str, str]) -> tuple[list[Source
     text, note = decode(data)
     if note:
         remarks.append(f"the notebook: {note}")
-    if len(text) > BIG and sum(map(STRING.sub("", text).count, ",[{")) > MAX_ITEMS:
-        raise BrokenSubmission("this file is not a notebook: it holds too many values")
-    try:
-        content = json.loads(text, strict=False)
-    except (RecursionError, MemoryError):
-        raise BrokenSubmission("this file is not a notebook: it is nested too deep") from None
-    except ValueError as error:
-        raise BrokenSubmission(f"this file is not a notebook: it is not JSON ({_short(error)})") from None
-    cells = _code_cells(content)
+    cells = _code_cells(notebook_json(text))
     if len(cells) > MAX_CELLS:
         raise BrokenSubmission(f"the notebook has more than {MAX_CELLS} code cells")
     answers: dict[int, list[str]] = {}
@@ -60,6 +53,18 @@ def notebook_sources(data: bytes, stubs: Mapping[str, str]) -> tuple[list[Source
         untouched = any(_same(code, stubs[name]) for name in names if name in stubs)
         sources.append(Source(f"cell {number}", code, answers=names, untouched=untouched))
     return sources, remarks
+
+
+def notebook_json(text: str) -> object:
+    """The content of a notebook's text, whatever it is; raises BrokenSubmission."""
+    if len(text) > BIG and sum(map(STRING.sub("", text).count, ",[{")) > MAX_ITEMS:
+        raise BrokenSubmission("this file is not a notebook: it holds too many values")
+    try:
+        return json.loads(text, strict=False)
+    except (RecursionError, MemoryError):
+        raise BrokenSubmission("this file is not a notebook: it is nested too deep") from None
+    except ValueError as error:
+        raise BrokenSubmission(f"this file is not a notebook: it is not JSON ({_short(error)})") from None
 
 
 def _short(error: Exception) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 import glob
-import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -17,13 +16,15 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 
-from autograder.submission import MAX_CELLS, MAX_RAW, BrokenSubmission, Submission, decode, read_file
+from autograder.nbgrader_plugin.pages import PASTED
+from autograder.submission import MAX_CELLS, MAX_RAW, BrokenSubmission, Submission, decode, notebook_json, read_file
 
 PICTURES = ("image/png", "image/jpeg", "image/gif")
 PICTURE_SIZE = 10_000_000  # characters of base 64
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 NOT_QUITE = (".ipynb", ".json", ".txt", ".zip", ".html", ".pdf")  # in which a notebook is handed in by mistake
 SHOWN = 100_000  # characters of one cell that a page shows
+ALL_SHOWN = 500_000  # characters of all texts, beside pictures, and of all code
 # Control characters, lone surrogates and the marks that reorder a line, none of which belongs on a page.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
@@ -51,11 +52,21 @@ def read_plain(path: Path) -> nbformat.NotebookNode:
         others = [p for p in path.parent.rglob("*.ipynb") if _is_plain_file(p)]
         path = min(others, key=lambda p: (len(p.parts), str(p)), default=None)
     try:
-        data = json.loads(decode(read_file(path))[0], strict=False) if path else {}
+        data = notebook_json(decode(read_file(path))[0]) if path else {}
         raw = data["cells"] if "cells" in data else [cell for sheet in data["worksheets"] for cell in sheet["cells"]]
-        return new_notebook(cells=[_plain_cell(cell) for cell in raw[:MAX_CELLS] if isinstance(cell, dict)])
-    except (OSError, ValueError, TypeError, KeyError, RecursionError, MemoryError, BrokenSubmission):
+        return new_notebook(cells=_plain_cells(cell for cell in raw[:MAX_CELLS] if isinstance(cell, dict)))
+    except (OSError, ValueError, TypeError, KeyError, MemoryError, BrokenSubmission):
         return new_notebook()  # what is wrong with it, the report says
+
+
+def _plain_cells(cells: Iterable[dict]) -> list[nbformat.NotebookNode]:
+    plain, room = [], {"code": ALL_SHOWN, "markdown": ALL_SHOWN}
+    for cell in map(_plain_cell, cells):
+        room[cell.cell_type] -= len(PASTED.sub("", cell.source))
+        if room[cell.cell_type] < 0:
+            cell.source = "# (not shown: there is too much before it)"
+        plain.append(cell)
+    return plain
 
 
 def _plain_cell(cell: dict) -> nbformat.NotebookNode:
@@ -64,7 +75,7 @@ def _plain_cell(cell: dict) -> nbformat.NotebookNode:
         source = "".join(line for line in source if isinstance(line, str))
     source = UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", source if isinstance(source, str) else "")
     if len(source) > SHOWN:
-        source = f"{source[:SHOWN]}\n# ... {len(source) - SHOWN} more characters"
+        source = f"{source[:SHOWN]}\n\n# ... {len(source) - SHOWN} more characters"
     metadata = cell.get("metadata")
     stamp = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = stamp.get("grade_id") if isinstance(stamp, dict) else None

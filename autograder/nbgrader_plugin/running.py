@@ -25,7 +25,8 @@ from autograder.submission import BrokenSubmission, read_file
 MAX_FILES, MAX_BYTES, MAX_DEPTH = 200, 32 << 20, 4  # of what is copied beside the notebook
 PAGE = 800  # pixels: the width of a feedback page's column
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)", re.DOTALL)
-OVERWRITTEN = re.compile(r"[^\n\r]*\r(?=[^\n])")  # a line that a progress bar wrote and wrote over
+# What a progress bar wrote and wrote over, from the start of a line or from the last return on.
+OVERWRITTEN = re.compile(r"(?<![^\n\r])[^\n\r]*+\r(?=[^\n])")
 
 
 def show(box: NotebookBox, notebook: NotebookNode, cells: Sequence[str], folder: Path, near: Sequence[Path]) -> None:

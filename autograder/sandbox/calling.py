@@ -85,7 +85,7 @@ class Caller:
 
     def __init__(self, functions, labels, collector, standins=types.SimpleNamespace(grading=False), keeps=False):  # noqa: B008
         self.functions, self.labels, self.collector, self.standins = functions, labels, collector, standins
-        self.keeps, self.kept = keeps, (None, None, None, ())
+        self.keeps, self.kept = keeps, (None, None, None)
         self.since = 0.0  # when the call before ended
 
     def begin(self) -> None:
@@ -110,9 +110,9 @@ class Caller:
         target, problem = self._function(name)
         if target is None:
             return MISSING, None, True, problem, "", ()
-        kept, self.kept = self.kept, (None, None, None, ())
+        kept, self.kept = self.kept, (None, None, None)
         if forward is not None:
-            cache = kept[2:] if kept[0] == forward and kept[1] is args else None
+            cache = kept[2:] if kept[0] == forward and kept[1] is args else None  # in a tuple: a cache may be None
             del kept  # a cache may be large: there are never two of them
             return self._backward(target, args, forward, dout, max_bytes, cache)
         del kept
@@ -126,13 +126,13 @@ class Caller:
         if pair:
             paired = isinstance(value, (tuple, list)) and len(value) == 2
             if paired and self.keeps:
-                self.kept = name, args, value[1], mutated
+                self.kept = name, args, value[1]
             value = value[0] if paired else value
         return RETURNED, tidy(value, max_bytes), paired, None, "", mutated
 
     def _backward(self, target, args, forward, dout, max_bytes, kept):
         if kept is not None:
-            cache, mutated = kept
+            (cache,) = kept
         else:
             first, problem = self._function(forward)
             if first is None:
@@ -142,18 +142,16 @@ class Caller:
                 result = first(*copies)
             except BaseException as error:
                 return self._raised(error, first, "forward")
-            mutated = changed(args, copies)
             if not (isinstance(result, (tuple, list)) and len(result) == 2):
                 text = f"{forward} returned {kind_of(result)} where (out, cache) was expected"
-                return RAISED, None, True, ("TypeError", text, ()), "forward", mutated
+                return RAISED, None, True, ("TypeError", text, ()), "forward", ()
             cache = result[1]
         upstream = fresh(dout)
         try:
             value = target(upstream, cache)
         except BaseException as error:
             return self._raised(error, target, "")
-        if differs(dout, upstream):
-            mutated = (*mutated, "dout")
+        mutated = ("dout",) if differs(dout, upstream) else ()
         return RETURNED, tidy(value, max_bytes), True, None, "", mutated
 
     def _function(self, name):

@@ -179,7 +179,7 @@ class _Room:
         if picture is not None and not (isinstance(picture, np.ndarray) and picture.dtype == np.uint8):
             raise wire.WireError("no picture")
         if here and here[-1].kind == kind and kind in (STDOUT, STDERR):
-            here[-1] = Shown(kind, here[-1].text + text)
+            here[-1] = Shown(kind, (here[-1].text + text)[: 8 * MAX_TEXT])  # an honest one keeps to less
         else:
             here.append(Shown(kind, text, name, b"" if picture is None else picture.tobytes()))
         return None

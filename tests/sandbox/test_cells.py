@@ -13,9 +13,10 @@ import pytest
 from autograder.calls import Limits
 from autograder.nbgrader_plugin.pictures import SIGNATURE, plain_png
 from autograder.sandbox import SandboxError
-from autograder.sandbox.cells_box import MAX_OUTPUTS, NotebookBox
+from autograder.sandbox.cells_box import MAX_OUTPUTS, NotebookBox, _Room
 from autograder.sandbox.cells_warm import COURSE
-from autograder.sandbox.cells_wire import MAX_PICTURES, MAX_TEXT
+from autograder.sandbox.cells_wire import MAX_PICTURES, MAX_TEXT, OUTPUT, STDOUT
+from autograder.sandbox.wire import HEADER, frame
 from tests.sandbox.test_doctor import _OLDER_KERNEL, LANDLOCK_CREATE_RULESET
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -239,6 +240,14 @@ def test_a_flood_is_cut(box):
     assert sum(bool(s.picture) for s in pictures) == MAX_PICTURES == 20
     assert error[-1].name == "ZeroDivisionError"
     assert MAX_OUTPUTS > 1000
+
+
+def test_forged_pieces_of_a_line_are_cut_too():
+    """A process that keeps to no cap sends what no cell could print: what is put together is cut as one output."""
+    room, here = _Room(), []
+    for _ in range(30):
+        room.take(here, OUTPUT, 0, frame(OUTPUT, 0, (STDOUT, "", "x" * (8 * MAX_TEXT), None))[HEADER.size :])
+    assert [len(shown.text) for shown in here] == [8 * MAX_TEXT]
 
 
 def test_without_landlock_no_notebook_is_run():

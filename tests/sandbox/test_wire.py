@@ -169,6 +169,16 @@ FIELDS = {
     "mutated": (1,),
     "warnings": "text",
 }
+# Of no argument: a digit that is no number, one of those that Python reads as numbers, too many digits, a lie.
+NO_ARGUMENTS = [("\u00b2",), ("\u0663",), ("0" * 50,), ("",), ("dout", "x belongs to the grader"), ("-1",)]
+
+
+@pytest.mark.parametrize("mutated", NO_ARGUMENTS)
+def test_what_is_no_argument_was_not_written_into(mutated):
+    """Positions and dout alone: what is told of them becomes a sentence of the report."""
+    told = (*GOOD_REPLY[:5], mutated, *GOOD_REPLY[6:])
+    with pytest.raises(WireError, match="no argument"):
+        read_reply(reply_frame(0, told)[wire.HEADER.size :])
 
 
 @pytest.mark.parametrize("field", FIELDS)
