@@ -6,6 +6,7 @@ of a few submissions are on their way at any time, so that a large class needs l
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import time
@@ -68,11 +69,15 @@ class _Run:
         from distributed import Client
 
         try:
+            # A Client that cannot be made would try for another 20 seconds to say goodbye.
+            asyncio.run(_greet(self.address, timeout))
             return Client(self.address, timeout=timeout, set_as_default=False)
+        except TypeError as error:  # its way to say that a tls:// address needs certificates
+            raise BadInput(f"no way to {self.address}: {' '.join(str(error).split())}") from error
         except (OSError, ValueError, ImportError) as error:  # a TimeoutError is an OSError
             raise BadInput(
-                f"no Dask scheduler answers at {self.address} ({type(error).__name__}); is it running, and the address "
-                "tcp://HOST:8786? What is graded is kept; start again to go on"
+                f"no Dask scheduler answers at {self.address or repr('')} ({type(error).__name__}); is it running, and "
+                "the address tcp://HOST:8786? What is graded is kept; start again to go on"
             ) from error
 
     def close(self) -> None:
@@ -143,6 +148,15 @@ class _Run:
         self.pending.clear()
         self.client.close(timeout=2)
         self.client, self.counted, self.told = self._connect(PATIENCE), 0.0, False
+
+
+async def _greet(address: str, timeout: float) -> None:
+    """Raises what keeps us from a scheduler, as soon as that is certain."""
+    from distributed.comm.core import connect
+    from distributed.security import Security
+
+    comm = await connect(address, timeout=timeout, **Security().get_connection_args("client"))
+    await comm.close()
 
 
 def _parcel(job: Job) -> Parcel:
