@@ -26,7 +26,7 @@ INDIRECT = {"exec", "eval", "compile", "globals", "locals", "vars", "setattr", "
 INDIRECT |= {"__dict__", "__globals__", "__builtins__", "__code__", "__defaults__", "__closure__"}
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)
+NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
 IMPORTS = ast.Import | ast.ImportFrom
 SIGNS = ("global", *INDIRECT)
 WORDS = re.compile(rf"\b(?:{'|'.join(SIGNS)})\b")
@@ -154,8 +154,10 @@ def _fact(place: tuple[int, int], statement: ast.stmt) -> _Fact:
     if isinstance(statement, IMPORTS):
         return _Fact(place, _imported(statement), tuple, fixed=True, always=True)
     uses = functools.partial(_free, statement)
-    if isinstance(statement, FUNCTIONS | ast.ClassDef):
-        return _Fact(place, {statement.name}, uses, fixed=isinstance(statement, FUNCTIONS))
+    if isinstance(statement, FUNCTIONS):
+        outside = [*statement.decorator_list, *statement.args.defaults, *filter(None, statement.args.kw_defaults)]
+        nodes = [node for expression in outside for node in _here(expression)]
+        return _Fact(place, {statement.name, *_bound(nodes)}, uses, set(_changed(nodes)), fixed=True)
     nodes = _here(statement)
     return _Fact(place, _bound(nodes), uses, set(_changed(nodes)))
 
@@ -177,11 +179,14 @@ def _bound(nodes: Sequence[ast.AST]) -> set[str]:
                 binds.add(node.name)
         elif kind in (ast.Import, ast.ImportFrom):
             binds |= _imported(node)
+        elif kind is ast.MatchMapping and node.rest:
+            binds.add(node.rest)
     return binds
 
 
 def _changed(nodes: Sequence[ast.AST]) -> Iterator[str]:
-    """The names of x in x[i] = ..., x.a = ..., x.f(...), and of the arguments of a call made for its effect."""
+    """The names of x in x[i] = ..., x.a = ..., x.f(...), f(out=x), next(x), and of the arguments of a call made for its
+    effect."""
     for node in nodes:
         kind = type(node)
         if kind in (ast.Subscript, ast.Attribute):
@@ -190,8 +195,13 @@ def _changed(nodes: Sequence[ast.AST]) -> Iterator[str]:
         elif kind is ast.Call:
             if type(node.func) is ast.Attribute:
                 yield from _base(node.func)
+            elif type(node.func) is ast.Name and node.func.id == "next" and node.args:
+                yield from _base(node.args[0])
+            for keyword in node.keywords:
+                if keyword.arg == "out":
+                    yield from _base(keyword.value)
         elif kind is ast.Expr and type(node.value) is ast.Call:
-            for argument in node.value.args:
+            for argument in (*node.value.args, *(keyword.value for keyword in node.value.keywords)):
                 yield from _base(argument)
 
 
