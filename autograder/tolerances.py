@@ -87,7 +87,7 @@ def wrong_entries(
 def _number(value: Any) -> np.ndarray:
     """As an array of floats: True and False as 1 and 0, and whole numbers so that no difference wraps around."""
     array = np.asarray(value)
-    return array * 1.0 if array.dtype.kind in "bui" else array
+    return array * 1.0 if array.dtype.kind in ("b", "i", "u") else array
 
 
 def sum_unit(expected: np.ndarray, terms: int) -> float:
