@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -97,10 +98,15 @@ def opening(summary: ClassSummary) -> str:
     version, exercises, secret = (grader.get(name, "?") for name in ("version", "exercises", "secret"))
     return (
         f"{count} submission{'s' * (count != 1)}, median {middle:.0f} percent, {full} with all points. "
-        f"Graded {summary.created} by autograder {version}, exercises {exercises}, secret {secret}, "
+        f"Graded {_when(summary.created)} by autograder {version}, exercises {exercises}, secret {secret}, "
         f"protected by {grader.get('sandbox') or 'nothing'}. "
         "It holds students' names and grades: it is yours, not for handing out."
     )
+
+
+def _when(created: str) -> str:
+    """'2026-11-23T02:36:28+00:00' as a person writes it."""
+    return re.sub(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d\+00:00", r"\1, \2 UTC,", created)
 
 
 def _section(title: str, content: Iterable[str]) -> Iterator[str]:
@@ -225,7 +231,7 @@ def _names(students: tuple[str, ...]) -> str:
 
 
 def _of(count: int, students: int) -> str:
-    return f"{count} <small>({100 * count / students:.0f} %)</small>" if students else "0"
+    return f"{count} <small>({100 * count / students:.0f}&nbsp;%)</small>" if students else "0"
 
 
 def _code(text: str) -> str:
