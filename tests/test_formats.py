@@ -420,6 +420,8 @@ def test_canvas_keeps_rows_and_ids_and_fills_one_column():
         ("", None, "no column Student and no ID"),
         (EXPORT, None, "no column '02_layers'; name one with --column; its assignments: Layers (4711), Essay (12)"),
         (EXPORT.replace("Essay (12)", "Layers (12)"), "Layers", "2 columns 'Layers'"),
+        (EXPORT.replace("12.00", "0.00"), "Layers", "Layers (4711) has 0.0 points possible in Canvas, to which"),
+        (EXPORT.replace("12.00", "nan"), "Layers", "Layers (4711) has nan points possible"),
         (EXPORT, "Layers Final Score", "no column 'Layers Final Score'"),
     ],
 )
@@ -429,6 +431,29 @@ def test_a_gradebook_that_cannot_be_filled(export, column, message):
         canvas.fill(record(), export, column)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("students", "message"),
+    [
+        (["s2", "901"], None),
+        (["ada", "901"], "the gradebook's row of Lovelace, Ada fits 2 submissions by SIS Login ID, SIS User ID or ID"),
+        (["ada", "Ada"], "fits 2 submissions by SIS Login ID, SIS User ID or ID: ada and Ada; leave out all but one"),
+        (["777"], "the submission 777 fits 2 rows of the gradebook by SIS Login ID, SIS User ID or ID: Num and Ann; "),
+        (["BOB"], "the submission BOB fits 2 rows of the gradebook by SIS Login ID, SIS User ID or ID: Bob and Rob; "),
+    ],
+)
+def test_one_students_login_that_is_anothers_number_is_refused(students, message):
+    """Nobody gets another's points: neither by a number of another column, nor from a second submission."""
+    rows = "Num,777,n1,num,B,7\nAnn,555,777,ann,B,\nBob,556,b1,bob,B,\nRob,557,bob,rob,B,3\nTest,558,,,B,\n"
+    data = record()
+    data["submissions"] = [data["submissions"][0] | {"student": s} for s in students]
+    if message is None:
+        assert "not in the gradebook" not in "".join(canvas.fill(data, EXPORT + rows, "Layers").notes)
+        return
+    with pytest.raises(BadInput) as error:
+        canvas.fill(data, EXPORT + rows, "Layers")
+    assert message in str(error.value)
 
 
 def test_an_ambiguous_title_can_be_named_with_its_number():
