@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import hashlib
 import io
 import json
 import math
@@ -18,7 +19,18 @@ from autograder.answer_key import full_key
 from autograder.catalogue import load_catalogue
 from autograder.cli import main
 from autograder.errors import BadInput
-from autograder.formats import FORMATS, canvas, classroom50, github, gradescope, junit, prairielearn, safe_name, tables
+from autograder.formats import (
+    FORMATS,
+    canvas,
+    classroom50,
+    github,
+    gradescope,
+    junit,
+    prairielearn,
+    safe_name,
+    tables,
+    write_formats,
+)
 from autograder.formats.reading import no_commands
 from autograder.intake.locate import line_of, located
 from autograder.secret import seed_for
@@ -380,6 +392,20 @@ def test_nbgraders_columns_are_nbgraders():
 def test_a_students_file_stays_in_its_folder(student, name):
     """Whatever an id holds, it is one plain name."""
     assert safe_name(student) == name
+
+
+def test_a_long_id_is_shortened_and_stays_apart_from_others(tmp_path):
+    """Its file can be written, is the same each time, ends in a digest of the whole id, and begins as the id does."""
+    long = ["王" * 60, "王" * 61, "a" * 300, "a" * 300 + ".", "a" * 99 + "é"]
+    names = [safe_name(student) for student in long]
+    assert len(set(names)) == len(long)
+    assert max(map(len, names)) <= 100
+    assert names[0] == "%E7%8E%8B" * 9 + "~" + hashlib.sha256(long[0].encode()).hexdigest()[:16]
+    assert "~" not in safe_name("a~b")  # so no id is spelled as the name of a long one
+    data = record()
+    data["submissions"] = [data["submissions"][0] | {"student": student} for student in long]
+    written = write_formats([data], [FORMATS["gradescope"], FORMATS["csv"]], tmp_path)
+    assert [path.name for path in written] == [*(f"{name}.json" for name in names), "scores.csv"]
 
 
 # Canvas -----------------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ check` or a feedback page would show them: of a hidden case its name and reason,
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,9 @@ from urllib.parse import quote
 from autograder.errors import BadInput
 from autograder.formats import classroom50, github, gitlab, gradescope, junit, prairielearn, tables
 from autograder.results import write_text
+
+# Of a file's name without its ending: systems take 255 bytes, encrypted folders 143, and a temporary name is longer.
+LONGEST, DIGITS = 100, 16
 
 
 @dataclass(frozen=True)
@@ -86,5 +91,12 @@ def _files(format: Format, records: Sequence[dict]) -> Iterator[tuple[str, str]]
 
 
 def safe_name(student: str) -> str:
-    """A student's id as the name of a file on any system: all but letters, digits and -_@+ is %-encoded."""
-    return quote(student, safe="@+", errors="surrogatepass").replace("~", "%7E").replace(".", "%2E") or "%"
+    """A student's id as the name of a file on any system: all but letters, digits and -_@+ is %-encoded.
+
+    A long one is shortened to its beginning and a digest of the whole, with a ~ between them that no other name has.
+    """
+    name = quote(student, safe="@+", errors="surrogatepass").replace("~", "%7E").replace(".", "%2E") or "%"
+    if len(name) <= LONGEST:
+        return name
+    digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
+    return f"{re.sub('%.?$', '', name[: LONGEST - DIGITS - 1])}~{digest}"  # no encoded character is cut in two
