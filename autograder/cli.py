@@ -370,9 +370,11 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _secret(arguments: argparse.Namespace) -> int:
+    from autograder.catalogue import load_catalogue
     from autograder.secret import course_secret, fingerprint, parse_secret, secret_path, write_secret
 
-    solutions = find_solutions(arguments.solutions)
+    # A secret beside a folder that holds no solutions would be nobody's.
+    solutions = load_catalogue(find_solutions(arguments.solutions)).folder
     if arguments.action == "import":
         secret = parse_secret(sys.stdin.read())
         path = secret_path(solutions)

@@ -424,6 +424,18 @@ def test_secret_travels(tmp_path, capsys, monkeypatch):
     assert "not hold a course secret" in refused(capsys, "secret", "import", *there)
 
 
+@pytest.mark.parametrize("action", ["show", "export", "import"])
+def test_no_secret_is_made_beside_what_holds_no_solutions(tmp_path, capsys, monkeypatch, action):
+    """A folder that is not there, a file and an empty folder are refused, and nothing is written."""
+    monkeypatch.delenv("AUTOGRADER_SECRET")
+    (tmp_path / "file").write_text("ab" * 32)
+    (tmp_path / "empty").mkdir()
+    for name, message in (("none", "no folder"), ("file", "no folder"), ("empty", "holds no exercise")):
+        monkeypatch.setattr("sys.stdin", (tmp_path / "file").open())
+        assert message in refused(capsys, "secret", action, "--solutions", str(tmp_path / name))
+    assert {p.name for p in tmp_path.iterdir()} == {"file", "empty"}
+
+
 def open_text(folder: Path, text: str):
     path = folder / "stdin"
     path.write_text(text)
