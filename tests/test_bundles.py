@@ -435,6 +435,17 @@ def test_a_bundle_that_cannot_be_made(tmp_path, monkeypatch, capsys, arguments, 
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["f", "full", "thesis.tex"]
 
 
+@pytest.mark.parametrize("arguments", [["gradescope", "made.zip"], *(["ci", kind, "made/deep"] for kind in KINDS)])
+def test_a_bundle_in_the_courses_repository_is_refused(tmp_path, monkeypatch, capsys, arguments):
+    """There `git add` would take the solutions and the course secret; nothing is written."""
+    shutil.copytree(ROOT / "solutions", tmp_path / "solutions")
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main([*arguments, "--assignment", A]) == 2
+    assert f"would lie inside the repository {tmp_path}; choose a folder outside" in capsys.readouterr().err
+    assert {p.name for p in tmp_path.iterdir()} == {"solutions", ".git"}
+
+
 def test_gradescopes_zip_is_for_its_owner_alone(tmp_path, capsys):
     """It says what it holds."""
     out = tmp_path / "g.zip"

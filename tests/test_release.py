@@ -12,6 +12,7 @@ import pytest
 from nbgrader.nbgraderformat import MetadataValidator
 
 from autograder.catalogue import load_catalogue
+from autograder.errors import BadInput
 from autograder.handing_out.nbgrader_course import LOCAL_CONFIG, MARKER_FILE, make_course
 from autograder.handing_out.stubs import stale_files, write_stubs
 from autograder.release import ReleaseError, build_notebook, stub_file, student_notebook
@@ -391,14 +392,14 @@ def test_a_course_inside_the_repository_is_refused(repository):
     """Also beside the sources, and also the other way round; nothing is written."""
     (repository / ".git").mkdir()
     before = files_below(repository.parent)
-    with pytest.raises(ReleaseError, match=r"would lie inside the repository .*choose a folder outside"):
+    with pytest.raises(BadInput, match=r"would lie inside the repository .*choose a folder outside"):
         course_of(repository, repository / "deep" / "course")
-    with pytest.raises(ReleaseError, match="would lie inside the repository"):
+    with pytest.raises(BadInput, match="would lie inside the repository"):
         course_of(repository, repository)
-    with pytest.raises(ReleaseError, match=r"the repository .* would lie inside the course"):
+    with pytest.raises(BadInput, match=r"the repository .* would lie inside the course"):
         course_of(repository, repository.parent)
     (repository.parent / "link").symlink_to(repository)
-    with pytest.raises(ReleaseError, match="would lie inside the repository"):
+    with pytest.raises(BadInput, match="would lie inside the repository"):
         course_of(repository, repository.parent / "link" / "course")
     (repository.parent / "link").unlink()
     assert before == files_below(repository.parent)

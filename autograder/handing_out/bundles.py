@@ -15,7 +15,7 @@ from pathlib import Path
 
 from autograder.catalogue import Catalogue
 from autograder.errors import BadInput
-from autograder.handing_out.generated import Change, replace_bytes, write_folder
+from autograder.handing_out.generated import Change, refuse_repository, replace_bytes, write_folder
 from autograder.handing_out.wheel import FILE, archive, package_wheel
 from autograder.harness import SECRET_FILE, SETTINGS
 from autograder.templates import TEMPLATES, filled
@@ -74,10 +74,11 @@ def write_gradescope(course: Course, out: Path) -> None:
     """Writes the zip whole or not at all, for its owner alone.
 
     Raises:
-        BadInput: it cannot be written there.
+        BadInput: it cannot be written there, or could be committed there by mistake.
     """
     if out.suffix != ".zip":
         raise BadInput(f"Gradescope takes a zip; call it {out.name}.zip")
+    refuse_repository(out.resolve(), course.catalogue.folder.resolve(), what="zip")
     data = gradescope_zip(course)
     try:
         replace_bytes(out, data, mode=0o600)
@@ -127,6 +128,6 @@ KINDS: Mapping[str, Callable[[Course], dict[str, bytes]]] = {
 
 def write_bundle(kind: str, course: Course, folder: Path) -> Change:
     """Makes the folder, or refreshes it; `students.csv` and whatever else was changed stays."""
-    return write_folder(
-        folder.resolve(), KINDS[kind](course), marker=MARKER_FILE, command="autograder ci", executable=SCRIPTS
-    )
+    folder = folder.resolve()
+    refuse_repository(folder, course.catalogue.folder.resolve(), what="grader")
+    return write_folder(folder, KINDS[kind](course), marker=MARKER_FILE, command="autograder ci", executable=SCRIPTS)

@@ -71,6 +71,16 @@ def write_folder(
     return Change(folder, tuple(written), tuple(removed), tuple(kept))
 
 
+def refuse_repository(made: Path, *sources: Path, what: str) -> None:
+    """Keeps what is made for others out of the repository that holds the solutions, and the other way round."""
+    for source in sources:
+        checkout = next((p for p in source.parents if (p / ".git").exists()), source.parent)
+        if made.is_relative_to(checkout):
+            raise BadInput(f"the {what} {made} would lie inside the repository {checkout}; choose a folder outside")
+        if checkout.is_relative_to(made):
+            raise BadInput(f"the repository {checkout} would lie inside the {what} {made}; choose another folder")
+
+
 def _read_marker(folder: Path, marker: str, command: str) -> dict[str, str]:
     """The digests of an earlier run; none where a folder can begin: in an empty one, or a repository without files."""
     if folder.exists() and not folder.is_dir():

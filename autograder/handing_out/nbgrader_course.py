@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from autograder.catalogue import Catalogue, Layer
+from autograder.handing_out.generated import refuse_repository
 from autograder.release import MARKER, ReleaseError, build_notebook, key_text, notebook_text, stub_file
 
 MARKER_FILE = ".autograder-course"
@@ -139,10 +140,10 @@ def make_course(
         db_url: the gradebook, as SQLAlchemy names it; None for what the course has, a file in it at first.
 
     Raises:
-        ReleaseError: the place or a source cannot be used; nothing was changed.
+        BadInput: the place or a source cannot be used; nothing was changed.
     """
     course, assignments_dir = Path(course_dir).resolve(), Path(assignments_dir).resolve()
-    refuse_repository(course, catalogue.folder.resolve(), assignments_dir)
+    refuse_repository(course, catalogue.folder.resolve(), assignments_dir, what="course")
     _refuse_unknown_texts(catalogue, assignments_dir)
     marker = _read_marker(course) or _Marker(course_id=_course_id(course))
     marker = replace(marker, solutions=str(catalogue.folder.resolve()), db_url=db_url or marker.db_url)
@@ -191,18 +192,6 @@ def stub_names(catalogue: Catalogue, assignment: str) -> dict[str, Layer]:
     """The layers that an assignment asks for, by the name of their file."""
     layers = (x for x in catalogue.layers if any(e.assignment == assignment for e in x.exercises))
     return {layer.path.name: layer for layer in layers}
-
-
-def refuse_repository(course: Path, *sources: Path, what: str = "course") -> None:
-    """Keeps what is made for others out of the repository that holds the solutions, and the other way round."""
-    for source in sources:
-        checkout = next((p for p in source.parents if (p / ".git").exists()), source.parent)
-        if course.is_relative_to(checkout):
-            raise ReleaseError(
-                f"the {what} {course} would lie inside the repository {checkout}; choose a folder outside"
-            )
-        if checkout.is_relative_to(course):
-            raise ReleaseError(f"the repository {checkout} would lie inside the {what} {course}; choose another folder")
 
 
 def _refuse_unknown_texts(catalogue: Catalogue, assignments_dir: Path) -> None:

@@ -20,8 +20,8 @@ from nbformat.v4 import new_code_cell
 from autograder import __version__
 from autograder.catalogue import Catalogue, Layer
 from autograder.errors import BadInput
-from autograder.handing_out.generated import Change, write_folder
-from autograder.handing_out.nbgrader_course import refuse_repository, source_files, stub_names
+from autograder.handing_out.generated import Change, refuse_repository, write_folder
+from autograder.handing_out.nbgrader_course import source_files, stub_names
 from autograder.handing_out.wheel import DISTRIBUTION, FILE, package_wheel
 from autograder.release import MARKER, notebook_text, released_cells, student_notebook
 from autograder.student.repository_check import MARKER_FILE
