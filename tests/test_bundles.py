@@ -435,6 +435,20 @@ def test_a_bundle_that_cannot_be_made(tmp_path, monkeypatch, capsys, arguments, 
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["f", "full", "thesis.tex"]
 
 
+@pytest.mark.parametrize(("kind", "assignment"), [("github", A), ("gitlab", "03_saturation")])
+def test_a_grader_is_not_made_of_another(tmp_path, kind, assignment):
+    """A folder of another kind or assignment is refused and stays as it is; its own refreshes it."""
+    out = tmp_path / "grader"
+    write_bundle("gitlab", course(), out)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with pytest.raises(BadInput) as error:
+        write_bundle(kind, replace(course(), assignment=assignment), out)
+    other = f"choose another folder for the {kind} grader of {assignment}"
+    assert str(error.value) == f"{out} holds the gitlab grader of {A}; {other}"
+    assert before == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert str(write_bundle("gitlab", course(), out)) == f"{out}: nothing to do"
+
+
 @pytest.mark.parametrize("arguments", [["gradescope", "made.zip"], *(["ci", kind, "made/deep"] for kind in KINDS)])
 def test_a_bundle_in_the_courses_repository_is_refused(tmp_path, monkeypatch, capsys, arguments):
     """There `git add` would take the solutions and the course secret; nothing is written."""

@@ -130,4 +130,11 @@ def write_bundle(kind: str, course: Course, folder: Path) -> Change:
     """Makes the folder, or refreshes it; `students.csv` and whatever else was changed stays."""
     folder = folder.resolve()
     refuse_repository(folder, course.catalogue.folder.resolve(), what="grader")
-    return write_folder(folder, KINDS[kind](course), marker=MARKER_FILE, command="autograder ci", executable=SCRIPTS)
+    return write_folder(
+        folder,
+        KINDS[kind](course),
+        marker=MARKER_FILE,
+        command="autograder ci",
+        holds=f"the {kind} grader of {course.assignment}",
+        executable=SCRIPTS,
+    )

@@ -38,18 +38,25 @@ class Change:
 
 
 def write_folder(
-    folder: Path, files: Mapping[str, bytes], *, marker: str, command: str, executable: Collection[str] = ()
+    folder: Path,
+    files: Mapping[str, bytes],
+    *,
+    marker: str,
+    command: str,
+    holds: str = "",
+    executable: Collection[str] = (),
 ) -> Change:
     """Makes the folder, or brings it up to date.
 
     Args:
         files: the data by path in it.
         marker: the name of the marker file; command: what makes such folders, for messages.
+        holds: what the folder is, where the command makes several things; one is never made of another.
         executable: the files that are programs.
     Raises:
-        BadInput: the folder is somebody else's, or cannot be written.
+        BadInput: the folder is somebody else's, holds something else, or cannot be written.
     """
-    before = _read_marker(folder, marker, command)
+    before = _read_marker(folder, marker, command, holds)
     now = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     try:
         there = {name: _digest_of(folder / name) for name in {*files, *before}}
@@ -59,13 +66,13 @@ def write_folder(
         removed = sorted(name for name in before if name not in files and there[name] == before[name])
         folder.mkdir(parents=True, exist_ok=True)
         # Known before any file is there, so that a folder that could not be finished can be refreshed.
-        _write_marker(folder / marker, {**before, **{name: now[name] for name in written}})
+        _write_marker(folder / marker, holds, {**before, **{name: now[name] for name in written}})
         for name in written:
             replace_bytes(folder / name, files[name], mode=0o755 if name in executable else 0o644)
         for name in removed:
             (folder / name).unlink()
         remembered = {name: digest for name, digest in before.items() if name in kept}
-        _write_marker(folder / marker, {**{n: d for n, d in now.items() if n not in kept}, **remembered})
+        _write_marker(folder / marker, holds, {**{n: d for n, d in now.items() if n not in kept}, **remembered})
     except OSError as error:
         raise BadInput(f"cannot write {folder}: {error.strerror or error}") from error
     return Change(folder, tuple(written), tuple(removed), tuple(kept))
@@ -81,7 +88,7 @@ def refuse_repository(made: Path, *sources: Path, what: str) -> None:
             raise BadInput(f"the repository {checkout} would lie inside the {what} {made}; choose another folder")
 
 
-def _read_marker(folder: Path, marker: str, command: str) -> dict[str, str]:
+def _read_marker(folder: Path, marker: str, command: str, holds: str) -> dict[str, str]:
     """The digests of an earlier run; none where a folder can begin: in an empty one, or a repository without files."""
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"{folder} is a file; name a folder")
@@ -97,13 +104,17 @@ def _read_marker(folder: Path, marker: str, command: str) -> dict[str, str]:
         for name in data["files"]:
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
                 raise ValueError(f"it names {name!r}, which lies outside")
-        return {str(name): str(digest) for name, digest in data["files"].items()}
+        files = {str(name): str(digest) for name, digest in data["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{path} cannot be read ({error}); restore it, or choose an empty folder") from error
+    if data.get("holds", holds) != holds:
+        raise BadInput(f"{folder} holds {data['holds']}; choose another folder for {holds}")
+    return files
 
 
-def _write_marker(path: Path, digests: Mapping[str, str]) -> None:
-    text = json.dumps({"schema": SCHEMA, "files": dict(sorted(digests.items()))}, indent=1) + "\n"
+def _write_marker(path: Path, holds: str, digests: Mapping[str, str]) -> None:
+    what = {"holds": holds} if holds else {}
+    text = json.dumps({"schema": SCHEMA, **what, "files": dict(sorted(digests.items()))}, indent=1) + "\n"
     replace_bytes(path, text.encode(), mode=0o644)
 
 
