@@ -325,7 +325,7 @@ def _grade(arguments: argparse.Namespace) -> int:
         cluster=arguments.cluster,
     )
     try:
-        reports = grade_class(run, tell=asked.told(sys.stdout.write))
+        reports = grade_class(run, tell=asked.told(sys.stdout.write), check=asked.check)
         publish_run(arguments.out, asked, sys.stdout.write)
     except (ValueError, OSError) as error:
         raise BadInput(error) from error

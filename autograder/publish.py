@@ -33,6 +33,11 @@ class Wanted:
     def on_github(self) -> bool:
         return any(format.name == "github" for format in self.formats)
 
+    def check(self, assignment: str, students: Sequence[str]) -> None:
+        """Refuses, before any work is done, a gradebook that cannot be filled in for a run of these students."""
+        if self.gradebook is not None:
+            canvas.check(self.gradebook, self.column or assignment, students)
+
     def told(self, tell: Callable[[str], object]) -> Callable[[str], object]:
         """How to tell a person something: on GitHub, so that nothing in it is taken for a command."""
         return (lambda text: tell(quiet(text))) if self.on_github else (lambda text: tell(f"{text}\n"))
@@ -42,7 +47,7 @@ def wanted(names: Sequence[str], *, gradebook: Path | None = None, column: str |
     """What `--format`, `--gradebook` and `--column` ask for.
 
     Raises:
-        BadInput: there is no such format, or the gradebook is missing.
+        BadInput: there is no such format, it cannot be made here, or the gradebook is missing.
     """
     formats = tuple(formats_called([name for name in names if name != "canvas"]))
     if "canvas" not in names:

@@ -498,10 +498,17 @@ def test_an_ambiguous_title_can_be_named_with_its_number():
         (["--format", "canvas"], "name it with --gradebook FILE"),
         (["--format", "junit", "--column", "x"], "belong to --format canvas"),
         (["--format", "canvas", "--gradebook", "none.csv"], "cannot read the gradebook none.csv"),
+        (["--format", "canvas", "--gradebook", "good.csv"], "no column '02_layers'"),
+        (["--format", "canvas", "--gradebook", "good.csv", "--column", "Essay", "--student", "s3"], "fits 2 rows"),
+        (["--format", "canvas", "--gradebook", "bad.csv", "--column", "Essay"], "not a gradebook that Canvas exported"),
+        (["--format", "classroom50"], "Classroom 50's runner, which sets CLASSROOM, ASSIGNMENT"),
     ],
 )
-def test_formats_that_cannot_be_are_refused_before_grading(capsys, tmp_path, arguments, message):
+def test_formats_that_cannot_be_are_refused_before_grading(capsys, tmp_path, monkeypatch, arguments, message):
     """One line, exit code 2, nothing written."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.csv").write_text(EXPORT + "Eve,904,s4,s3,B,1,2,3\n")
+    (tmp_path / "bad.csv").write_text(EXPORT + "x" * 200_000)
     (tmp_path / "ada.py").write_text("def sigmoid_forward(x):\n    pass\n")
     assert main(["grade", str(tmp_path / "ada.py"), "--out", str(tmp_path / "out"), *arguments]) == 2
     assert message in capsys.readouterr().err

@@ -29,18 +29,20 @@ class Format:
     file: what the file is called.
     of_run: records -> text, for a consumer that reads a whole run.
     of_one: (record, submission) -> text, for a consumer that reads one submission.
+    check: raises BadInput where the format cannot be made here, whatever the record.
     """
 
     name: str
     file: str
     of_run: Callable[[Sequence[dict]], str] | None = None
     of_one: Callable[[dict, dict], str] | None = None
+    check: Callable[[], None] | None = None
 
 
 FORMATS = {
     f.name: f
     for f in (
-        Format("classroom50", "classroom50.json", of_one=classroom50.text),
+        Format("classroom50", "classroom50.json", of_one=classroom50.text, check=classroom50.check),
         Format("csv", "scores.csv", of_run=tables.scores),
         Format("github", "summary.md", of_run=github.summary),
         Format("gitlab", "gitlab.json", of_run=gitlab.text),
@@ -56,12 +58,16 @@ def formats_called(names: Sequence[str]) -> list[Format]:
     """The formats of these names, each once.
 
     Raises:
-        BadInput: there is no such format; the message lists what there is.
+        BadInput: there is no such format, and the message lists what there is; or it cannot be made here.
     """
     for name in names:
         if name not in FORMATS:
             raise BadInput(f"there is no format {name!r}; there are {', '.join(sorted((*FORMATS, 'canvas')))}")
-    return [FORMATS[name] for name in dict.fromkeys(names)]
+    formats = [FORMATS[name] for name in dict.fromkeys(names)]
+    for format in formats:
+        if format.check is not None:
+            format.check()
+    return formats
 
 
 def write_formats(records: Sequence[dict], formats: Sequence[Format], folder: Path) -> list[Path]:

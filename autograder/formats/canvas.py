@@ -67,8 +67,16 @@ def fill(record: dict, exported: str, column: str | None = None) -> Gradebook:
     return Gradebook(as_csv(filled), _notes(record, set(students.values()), export.possible))
 
 
+def check(exported: str, column: str, students: Iterable[str]) -> None:
+    """Refuses, as `fill` would, a gradebook that cannot be filled in for these students."""
+    _students(_read(exported, column), students)
+
+
 def _read(exported: str, column: str) -> _Export:
-    rows = list(csv.reader(io.StringIO(exported.removeprefix("\ufeff"))))
+    try:
+        rows = list(csv.reader(io.StringIO(exported.removeprefix("\ufeff"))))
+    except csv.Error as error:
+        raise BadInput(f"this is not a gradebook that Canvas exported: {error}") from error
     head = rows[0] if rows else []
     missing = [name for name in ("Student", "ID") if name not in head]
     if missing:

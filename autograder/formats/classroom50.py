@@ -29,15 +29,16 @@ NAMED = {
 }
 
 
-def text(record: dict, submission: dict, environment: Mapping[str, str] = os.environ) -> str:
-    """The result of one submission.
-
-    Raises:
-        BadInput: it is not run by Classroom 50's runner: a variable that it sets is missing.
-    """
+def check(environment: Mapping[str, str] = os.environ) -> None:
+    """Raises BadInput where it is not run by Classroom 50's runner: a variable that it sets is missing."""
     missing = [variable for variable in NAMED.values() if not environment.get(variable)]
     if missing:
         raise BadInput(f"--format classroom50 is for Classroom 50's runner, which sets {', '.join(missing)}")
+
+
+def text(record: dict, submission: dict, environment: Mapping[str, str] = os.environ) -> str:
+    """The result of one submission; raises as `check`."""
+    check(environment)
     tests = [_test(exercise) for exercise in submission["exercises"]]
     result = {
         "schema": SCHEMA,

@@ -54,9 +54,13 @@ class Stopped(KeyboardInterrupt):
     """Somebody pressed Ctrl-C; the message says what is kept."""
 
 
-def grade_class(run: ClassRun, *, tell: Callable[[str], None]) -> list[SubmissionReport]:
+def grade_class(
+    run: ClassRun, *, tell: Callable[[str], None], check: Callable[[str, list[str]], None] | None = None
+) -> list[SubmissionReport]:
     """Grades everything, writes `out/results.json` and tells the table.
 
+    Args:
+        check: given the assignment and the students before any work is done, raises BadInput where it is for nothing.
     Returns:
         the reports in order, without their findings; those are in results.json.
     Raises:
@@ -73,6 +77,8 @@ def grade_class(run: ClassRun, *, tell: Callable[[str], None]) -> list[Submissio
     if assignment not in catalogue.assignments:
         raise ValueError(f"there is no assignment {assignment!r}; there are {', '.join(catalogue.assignments)}")
     entries = _entries(run, assignment)
+    if check is not None:
+        check(assignment, [student for student, _ in entries])
     secret = course_secret(run.solutions)
     _check_out(run.out, assignment, fingerprint(secret))
     earlier = before(run.out)
