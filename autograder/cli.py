@@ -313,6 +313,8 @@ def _grade(arguments: argparse.Namespace) -> int:
     solutions = find_solutions(arguments.solutions, arguments.submissions)
     if arguments.jobs < 1:
         raise BadInput("--jobs takes a number from 1 up")
+    if arguments.fail_under is not None and not 0 <= arguments.fail_under <= 100:
+        raise BadInput("--fail-under takes a percentage from 0 to 100")
     run = ClassRun(
         submissions=tuple(arguments.submissions),
         out=arguments.out,

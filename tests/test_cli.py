@@ -148,6 +148,14 @@ def test_fail_under(solved, tmp_path):
     assert main(["grade", str(solved), "--out", str(tmp_path / "c"), "--fail-under", "100"]) == 0
 
 
+@pytest.mark.parametrize("percent", ["nan", "-5", "100.5", "inf"])
+def test_fail_under_what_is_no_percentage(capsys, solved, tmp_path, percent):
+    """It would fail nobody, or everybody."""
+    message = refused(capsys, "grade", str(solved), "--out", str(tmp_path / "out"), f"--fail-under={percent}")
+    assert "--fail-under takes a percentage from 0 to 100" in message
+    assert not (tmp_path / "out").exists()
+
+
 def test_hidden_inputs_depend_on_student_and_secret(solved, tmp_path, monkeypatch):
     """The same secret gives a student the same hidden inputs; the fingerprint tells which secret it was."""
     main(["grade", str(solved), "--out", str(tmp_path / "a")])
