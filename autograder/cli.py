@@ -16,6 +16,9 @@ from pathlib import Path
 from autograder import __version__
 from autograder.errors import BadInput
 
+# Named here, so that a student's command need not import them all.
+FORMATS = ("classroom50", "csv", "github", "gitlab", "gradescope", "junit", "nbgrader", "prairielearn")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit code."""
@@ -48,7 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("-e", "--exercise", metavar="EXERCISE", help="one function only, e.g. sigmoid_backward")
     check.add_argument("--hints", type=int, default=1, metavar="N", help="how many hints to show (default 1)")
     check.add_argument("--assignment", metavar="A", help="one assignment of a repository (default: all that are begun)")
-    _format_option(check, "where results and formats go; for continuous integration")
+    check.add_argument("--out", type=Path, metavar="DIR", help="where results and formats go; for CI")
+    _format_option(check, FORMATS)
     check.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
 
     watch = _command(commands, "watch", _watch, "student: check again at every save, and say what comes next")
@@ -94,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--student", metavar="ID", help="whose it is, for a single submission")
     _solutions_option(grade)
     grade.add_argument("--jobs", type=int, default=1, metavar="N", help="how many processes grade (default 1)")
-    _format_option(grade)
+    _format_option(grade, sorted((*FORMATS, "canvas")))
     grade.add_argument("--gradebook", type=Path, metavar="FILE", help="for --format canvas: what Canvas exported")
     grade.add_argument("--column", metavar="TITLE", help="for --format canvas: the assignment's title there")
     grade.add_argument("--cluster", metavar="ADDRESS", help="grade on the Dask cluster at tcp://HOST:PORT instead")
@@ -142,10 +146,9 @@ def _weak_sandbox_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _format_option(parser: argparse.ArgumentParser, out: str | None = None) -> None:
-    if out is not None:
-        parser.add_argument("--out", type=Path, metavar="DIR", help=out)
-    parser.add_argument("--format", action="append", default=[], metavar="F", help="also as junit, github, gitlab, ...")
+def _format_option(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    what = f"also as F, which is {', '.join(names[:-1])} or {names[-1]}; may be repeated"
+    parser.add_argument("--format", action="append", default=[], metavar="F", help=what)
 
 
 # Where things are -----------------------------------------------------------------------------------------------------
@@ -237,6 +240,7 @@ def _stubs(arguments: argparse.Namespace) -> int:
 
     _needs_instructor_extra()
     from autograder.handing_out.stubs import stale_files, write_stubs
+    from autograder.rendering.shown import counted
 
     solutions = find_solutions(arguments.solutions)
     catalogue = load_catalogue(solutions)
@@ -248,7 +252,7 @@ def _stubs(arguments: argparse.Namespace) -> int:
             print(f"out of date: {path}; run `autograder stubs`")
         return 1 if stale else 0
     written = write_stubs(catalogue, layers, keys)
-    print(f"{len(written)} files written" if written else "nothing to do: stubs and keys are up to date")
+    print(f"{counted(len(written), 'file')} written" if written else "nothing to do: stubs and keys are up to date")
     return 0
 
 

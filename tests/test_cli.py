@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from autograder import cli
 from autograder.cli import main
+from autograder.formats import FORMATS
 from demo.classroom import reference_source
 from tests.conftest import NO_FORK, ROOT
 
@@ -137,6 +140,23 @@ def test_two_processes_grade_as_one(tmp_path, solved):
     )
     assert one == two
     assert [score for _, score, _ in one] == [12.0, 12.0, 11.0, 12.0]
+
+
+def test_one_submission_is_told_of_as_one(solved, tmp_path, capsys):
+    """When it is graded, and when it is known."""
+    for told in ("1 submission graded in ", "1 submission, known from before, in "):
+        assert main(["grade", str(solved), "--out", str(tmp_path / "out")]) == 0
+        assert told in capsys.readouterr().out
+
+
+def test_the_help_names_every_format(capsys):
+    """Those that there are; `check` has no gradebook to fill in."""
+    assert sorted(FORMATS) == list(cli.FORMATS)
+    for command, more in (("check", set()), ("grade", {"canvas"})):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        names = re.search(r"also as F, which is (.*?);", " ".join(capsys.readouterr().out.split()))[1]
+        assert set(re.split(", | or ", names)) == {*FORMATS, *more}
 
 
 def test_fail_under(solved, tmp_path):

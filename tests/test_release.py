@@ -361,7 +361,7 @@ def test_a_refresh_changes_what_changed_and_nothing_of_the_instructor(repository
     assert change.written == ("source/02_layers/02_layers.ipynb",)
     assert change.removed == ("source/02_layers/extra.py",)
     assert str(change) == (
-        f"{course}: 1 files written, 1 files removed\nnext, in that folder:\n  nbgrader generate_assignment 02_layers"
+        f"{course}: 1 file written, 1 file removed\nnext, in that folder:\n  nbgrader generate_assignment 02_layers"
     )
     assert own == {name: data for name, data in files_below(course).items() if name in own}
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from autograder.errors import BadInput
+from autograder.rendering.shown import counted
 
 SCHEMA = "autograder/generated/v1"
 
@@ -32,7 +33,8 @@ class Change:
     kept: tuple[str, ...]
 
     def __str__(self) -> str:
-        counts = [f"{len(n)} files {what}" for n, what in ((self.written, "written"), (self.removed, "removed")) if n]
+        done = ((self.written, "written"), (self.removed, "removed"))
+        counts = [f"{counted(len(names), 'file')} {what}" for names, what in done if names]
         lines = [f"{self.folder}: {', '.join(counts) or 'nothing to do'}"]
         return "\n".join([*lines, *(f"changed by hand, left as it is: {name}" for name in self.kept)])
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from autograder.catalogue import Catalogue, Layer
 from autograder.handing_out.generated import refuse_repository
 from autograder.release import MARKER, ReleaseError, build_notebook, key_text, notebook_text, stub_file
+from autograder.rendering.shown import counted
 
 MARKER_FILE = ".autograder-course"
 LOCAL_CONFIG = "nbgrader_config_local.py"
@@ -107,9 +108,8 @@ class CourseChange:
     moved: tuple[str, ...]
 
     def __str__(self) -> str:
-        counts = [
-            f"{len(names)} files {what}" for names, what in ((self.written, "written"), (self.removed, "removed"))
-        ]
+        done = ((self.written, "written"), (self.removed, "removed"))
+        counts = [f"{counted(len(names), 'file')} {what}" for names, what in done]
         lines = [f"{self.course}: {', '.join(counts) if self.written or self.removed else 'nothing to do'}"]
         lines += [f"edited by hand, kept as {name}" for name in self.moved]
         written = [a for a in self.assignments if f"source/{a}/{a}.ipynb" in self.written]

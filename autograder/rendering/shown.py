@@ -29,6 +29,11 @@ def inert(text: str, cap: int = TEXT_CAP) -> str:
     return kept if len(kept) <= cap else kept[: cap - 1] + "…"
 
 
+def counted(number: int, noun: str) -> str:
+    """'1 file', '3 files'."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def points_text(value: float) -> str:
     """Points without needless digits: 2, 1.5, 1.7."""
     return f"{value:.2f}".rstrip("0").rstrip(".")

@@ -19,7 +19,7 @@ from pathlib import Path
 from autograder.catalogue import Catalogue, load_catalogue
 from autograder.class_report import PAGE, write_page
 from autograder.errors import BadInput
-from autograder.rendering.shown import class_table
+from autograder.rendering.shown import class_table, counted
 from autograder.report import SubmissionReport
 from autograder.results import FILE, full_disk, head_of, no_room, read_head, refuse_others, write_results
 from autograder.sandbox.doctor import examine
@@ -175,9 +175,12 @@ class _Class:
 
     def told(self, count: int) -> str:
         """How many were graded, in words."""
+        submissions = counted(count, "submission")
         if self.anew == count:
-            return f"{count} submissions graded"
-        return f"{count} submissions, {self.anew} of them graded anew and the others known from before,"
+            return f"{submissions} graded"
+        if count == 1:
+            return f"{submissions}, known from before,"
+        return f"{submissions}, {self.anew} of them graded anew and the others known from before,"
 
     def _places(self, student: str) -> dict[str, str]:
         """Where each exercise of a student's submission is kept, by the exercise's name."""
