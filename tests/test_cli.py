@@ -142,6 +142,18 @@ def test_two_processes_grade_as_one(tmp_path, solved):
     assert [score for _, score, _ in one] == [12.0, 12.0, 11.0, 12.0]
 
 
+def test_a_remark_on_a_cell_that_cannot_be_read_names_the_line_if_there_is_one(tmp_path):
+    """Python finds a colon missing in a line, and a NUL in none."""
+    cells = [
+        nbformat.v4.new_code_cell(text)
+        for text in ("def tanh_forward(x):\n    pass\0", "def sigmoid_forward(x)\n    pass")
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "ada.ipynb")
+    main(["grade", str(tmp_path / "ada.ipynb"), "--out", str(tmp_path / "out"), "--assignment", "02_layers"])
+    remarks = graded(tmp_path / "out")["submissions"][0]["remarks"]
+    assert [remark.partition(": SyntaxError: ")[0] for remark in remarks] == ["cell 1", "cell 2, line 1"]
+
+
 def test_one_submission_is_told_of_as_one(solved, tmp_path, capsys):
     """When it is graded, and when it is known."""
     for told in ("1 submission graded in ", "1 submission, known from before, in "):

@@ -184,7 +184,8 @@ class Program:
             for name in self.names:
                 if defines(piece, name):
                     self.broken[name] = problem
-            self.remark(f"{label}, line {error.lineno}: {one_line(error)}")
+            where = label if error.lineno is None else f"{label}, line {error.lineno}"  # a NUL is in no line
+            self.remark(f"{where}: {one_line(error)}")
         flags = 0
         for number, statement in enumerate(parsed.statements):
             if (at, number) in self.skip:
