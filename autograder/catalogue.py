@@ -70,13 +70,17 @@ class Catalogue:
             if e.assignment == assignment
         }
 
-    def exercise_of(self, name: str) -> Exercise:
-        """The exercise called `name`, or the one that holds the function of that name."""
+    def exercise_of(self, name: str, assignment: str | None = None) -> Exercise:
+        """The exercise called `name`, or the one that holds the function of that name.
+
+        Args:
+            assignment: of which the names are told where there is none such; None for all.
+        """
         for exercise in self.exercises():
             if exercise.name == name or name in (f.name for f in exercise.functions):
                 return exercise
-        known = ", ".join(f.name for f in self.functions())
-        raise BadSolutions(f"there is no exercise called {name!r}; there are {known}")
+        known = dict.fromkeys(n for e in self.exercises(assignment) for n in (e.name, *(f.name for f in e.functions)))
+        raise BadSolutions(f"there is no exercise called {name!r}; there are {', '.join(known)}")
 
 
 def load_catalogue(folder: Path | str) -> Catalogue:

@@ -155,7 +155,10 @@ def test_a_changed_exercise_is_said(replay, solutions):
 def test_refused(replay, tmp_path, monkeypatch, capsys, solutions):
     """No such student, function or results, and another secret: one line each."""
     assert "holds no student 'anne'; did you mean ann?" in replay("anne", "softplus", code=2)
-    assert "there is no exercise called 'relu'" in replay("ann", "relu", code=2)
+    (solutions / "later.py").write_text(SOFTPLUS.replace("softplus", "later").replace(A, "03_saturation"))
+    there = "there is no exercise called 'relu'; there are softplus, softplus_forward, softplus_backward\n"
+    assert replay("ann", "relu", code=2).endswith(there)
+    assert "later is of 03_saturation" in replay("ann", "later", code=2)
     assert main(["replay", str(tmp_path), "ann", "softplus", "--solutions", str(solutions)]) == 2
     assert "there is no results.json" in capsys.readouterr().err
     monkeypatch.setenv("AUTOGRADER_SECRET", "ab" * 32)

@@ -75,7 +75,7 @@ def replay(
             f"{folder} was graded with another course secret ({there}, yours is {fingerprint(secret)}): "
             "import that one to repeat it"
         )
-    exercise = catalogue.exercise_of(name)
+    exercise = catalogue.exercise_of(name, head["assignment"])
     if exercise.assignment != head["assignment"]:
         raise BadInput(f"{name} is of {exercise.assignment}; {folder} holds the results of {head['assignment']}")
     wanted = [f.name for f in exercise.functions if name in (f.name, exercise.name)]
