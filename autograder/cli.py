@@ -27,16 +27,46 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     arguments = _parser().parse_args(argv)
     try:
-        return arguments.run(arguments)
+        code = arguments.run(arguments)
+        print(end="", flush=True)  # now, while what goes wrong can still be said
+        return code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nobody to tell
+        _drop_output()  # the reader has gone: nobody to tell
         return 1
     except KeyboardInterrupt as stopped:
         print(f"autograder: {str(stopped) or 'stopped'}", file=sys.stderr)
         return 130
     except BadInput as error:
-        print(f"autograder: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        why = str(error)
+    except OSError as error:
+        why = _of_the_system(error)
+    print(f"autograder: {' '.join(why.split())}", file=sys.stderr)
+    return 2
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the operating system refused, and to which file."""
+    try:
+        print(end="", flush=True)
+    except OSError as untold:  # > /dev/full
+        _drop_output()
+        return f"the output cannot be written: {untold.strerror}"
+    if error.filename is None:
+        return str(error)
+    return f"{error.filename} cannot be read or written: {error.strerror}"
+
+
+def _tell(text: str) -> None:
+    """Tells it at once; where the reader has gone (`| head`) there is nobody to tell, and the work goes on."""
+    try:
+        print(text, end="", flush=True)
+    except BrokenPipeError:
+        _drop_output()
+
+
+def _drop_output() -> None:
+    """Nothing told from now on goes anywhere; else Python would try once more at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -162,7 +192,7 @@ def find_solutions(given: Path | None, near: Sequence[Path] = ()) -> Path:
         start = start.resolve()
         for folder in (start, *start.parents):
             marker = folder / ".autograder-course"
-            if marker.is_file():
+            if os.path.isfile(marker):  # which says no of what a closed folder holds; who reads that one says why
                 from autograder.handing_out.nbgrader_course import solutions_of
 
                 return solutions_of(folder)
@@ -189,7 +219,7 @@ def _check(arguments: argparse.Namespace) -> int:
     path = arguments.path or _own_work()
     try:
         result = check_work(path, exercise=arguments.exercise, assignment=arguments.assignment, hints=arguments.hints)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise BadInput(error) from error
     if arguments.json:
         print(json.dumps(result.as_dict()))
@@ -218,7 +248,7 @@ def _check_repository(arguments: argparse.Namespace, path: Path) -> int:
         out=arguments.out,
         asked=wanted(arguments.format),
         hints=arguments.hints,
-        tell=sys.stdout.write,
+        tell=_tell,
     )
     return 0 if passed(records, all_begun=arguments.assignment is not None) else 1
 
@@ -331,9 +361,9 @@ def _grade(arguments: argparse.Namespace) -> int:
         cluster=arguments.cluster,
     )
     try:
-        reports = grade_class(run, tell=asked.told(sys.stdout.write), check=asked.check)
-        publish_run(arguments.out, asked, sys.stdout.write)
-    except (ValueError, OSError) as error:
+        reports = grade_class(run, tell=asked.told(_tell), check=asked.check)
+        publish_run(arguments.out, asked, _tell)
+    except ValueError as error:
         raise BadInput(error) from error
     if arguments.fail_under is not None:
         under = [r for r in reports if r.score < arguments.fail_under / 100 * r.max_score]
@@ -361,7 +391,7 @@ def _replay(arguments: argparse.Namespace) -> int:
             for_student=arguments.for_student,
             confine="none" if arguments.accept_weak_sandbox else "full",
         )
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise BadInput(error) from error
     print(text)
     return 0

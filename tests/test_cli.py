@@ -268,6 +268,21 @@ def test_out_cannot_be_written(capsys, solved, tmp_path):
     assert "cannot be written" in refused(capsys, "grade", str(solved), "--out", str(tmp_path / "locked" / "out"))
 
 
+@pytest.mark.parametrize(
+    "command", ["check {}", "grade {} --out o", "release {}", "course {}", "grade ada.py --out {}"]
+)
+@pytest.mark.parametrize("name", ["closed", "closed/within", "n" * 300])
+def test_what_the_system_refuses(solved, capsys, monkeypatch, command, name):
+    """A folder that is closed, one within it and a name that no disk can hold: one line that names it and says why."""
+    monkeypatch.chdir(solved.parent)
+    Path("closed").mkdir(mode=0)
+    if name.startswith("closed") and os.access("closed", os.R_OK):
+        pytest.skip("root may read everything")
+    message = refused(capsys, *command.format(name).split())
+    assert name in message
+    assert re.search("permission denied|name too long", message, re.IGNORECASE)
+
+
 def test_results_of_another_secret_are_kept(capsys, solved, tmp_path, monkeypatch):
     """A folder graded with another secret is refused, and its results stay as they are."""
     main(["grade", str(solved), "--out", str(tmp_path / "out")])
@@ -356,6 +371,32 @@ def test_doctor_shows_a_line_for_each_probe(capsys):
     assert len(lines) >= 20
     assert all(line.startswith("ok  ") for line in lines[:-1])
     assert lines[-1].startswith("Submissions are confined here: ")
+
+
+def piped(stdout, *command: str) -> tuple[int, str]:
+    """The exit code of a command and what it says on stderr."""
+    run = [sys.executable, "-m", "autograder", *command]
+    done = subprocess.run(run, stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=120)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_output_that_cannot_be_written():
+    """What cannot be told, since the disk it goes to is full, is one line, and nothing more at Python's end."""
+    with open("/dev/full", "w") as full:
+        assert piped(full, "secret", "export") == (
+            2,
+            "autograder: the output cannot be written: No space left on device\n",
+        )
+
+
+def test_a_reader_that_has_gone(solved, tmp_path):
+    """`grade ... | head` goes on to its end when nobody reads any more: all files are written, and nothing is wrong."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as gone:
+        assert piped(gone, "grade", str(solved), "--out", str(tmp_path / "out"), "--format", "junit") == (0, "")
+    assert sorted(p.name for p in (tmp_path / "out").glob("[!.]*")) == ["junit.xml", "results.json"]
 
 
 # Students -------------------------------------------------------------------------------------------------------------
