@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -172,6 +173,20 @@ def test_a_notebook_by_another_name_is_read(tmp_path):
     assert read_submission(tmp_path / "a.docx").problem == (
         "a.docx is neither a notebook (.ipynb), a .py file nor an archive"
     )
+
+
+def test_what_was_left_out_is_said_where_nothing_else_is_there(tmp_path):
+    """A submission of which nothing is left says why of each file, and is another one when the reason is another."""
+    (tmp_path / "02_layers.ipynb").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / "a.py")
+    (tmp_path / "b.py").write_bytes(b"#" * ((1 << 20) + 1))
+    submission = read_submission(tmp_path)
+    assert submission.problem == (
+        "there is no notebook and no .py file here, since 02_layers.ipynb was left out: it is a symbolic link; "
+        "a.py was left out: it is not a regular file; b.py was left out: it is larger than 1 MB"
+    )
+    (tmp_path / "b.py").unlink()
+    assert read_submission(tmp_path).digest != submission.digest
 
 
 def test_a_path_that_is_not_there_is_bad_input(tmp_path):

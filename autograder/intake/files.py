@@ -94,7 +94,12 @@ def _pieces(first: bytes, file: BinaryIO, name: str) -> Iterator[bytes]:
 
 
 def read_folder(folder: Path) -> Files:
-    """The notebooks and `.py` files of a folder tree; raises PermissionError where the folder itself is closed."""
+    """The notebooks and `.py` files of a folder tree.
+
+    Raises:
+        PermissionError: the folder itself is closed.
+        BrokenSubmission: there is too much, or nothing is left of what is there.
+    """
     files, total, raw = Files(), 0, 0
     for name, path in _walk(folder, files):
         if len(files.data) >= MAX_FILES:
@@ -106,13 +111,15 @@ def read_folder(folder: Path) -> Files:
             raw += size
             data = read_file(path)
         except (OSError, BrokenSubmission) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error)
+            why = error.strerror if isinstance(error, OSError) else str(error).replace(path.name, "it", 1)
             files.leave_out(name, why or type(error).__name__)
             continue
         total += len(data)
         if total > MAX_TOTAL:
             raise BrokenSubmission("the folder's code files are too large together")
         files.data[name] = data
+    if not files.data and files.remarks:
+        raise BrokenSubmission(f"there is no notebook and no .py file here, since {'; '.join(files.remarks)}")
     return files
 
 
