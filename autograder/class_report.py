@@ -117,7 +117,7 @@ def _section(title: str, content: Iterable[str]) -> Iterator[str]:
 
 def _look(summary: ClassSummary) -> Iterator[str]:
     if not summary.look:
-        yield "<p>No submission: none was flagged, and none attacked the grader.</p>\n"
+        yield "<p>No submission: each could be read, none was flagged, and none attacked the grader.</p>\n"
         return
     yield from _table(
         ["student", "function", "why"],

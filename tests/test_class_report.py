@@ -119,6 +119,30 @@ def test_an_attack_that_cost_nothing(out):
     assert summarise(head, [right | {"remarks": attack}]).look == [("right-0", "", ATTACKS[1][1])]
 
 
+def test_what_could_not_be_read(out, tmp_path):
+    """A submission of which nothing could be read is listed with the reason, text like any other; a stub is not."""
+    submitted = tmp_path / "submitted"
+    for student in ("empty", "eve", "untouched"):
+        (submitted / student).mkdir(parents=True)
+    (submitted / "broken.zip").write_bytes(b"PK")
+    (submitted / "eve" / "<i>|.py").symlink_to("/etc/passwd")
+    stub = 'def softplus_forward(x):\n    raise NotImplementedError("Need to implement softplus_forward")\n'
+    (submitted / "untouched" / "softplus.py").write_text(stub)
+    solutions = out.parent / "repository" / "solutions"
+    command = ["grade", str(submitted), "--out", str(tmp_path), "--assignment", A, "--solutions", str(solutions)]
+    assert main(command) == 0
+    summary = summary_of(tmp_path)
+    no_code = "nothing of it could be read: there is no notebook and no .py file here"
+    assert summary.look == [
+        ("broken", "", "nothing of it could be read: this archive cannot be read: File is not a zip file"),
+        ("empty", "", no_code),
+        ("eve", "", f"{no_code}, since <i>|.py was left out: it is a symbolic link"),
+    ]
+    assert [row.student for row in summary.rows if row.look] == ["broken", "empty", "eve"]
+    assert "since &lt;i&gt;|.py was left out" in "".join(page(summary))
+    assert "since &lt;i&gt;\\|.py was left out" in to_markdown(summary)
+
+
 def test_who_is_alike(out):
     """The same odd arrays and the same long code are put side by side; right and short functions are not."""
     alike = {(a.students, a.what) for a in summary_of(out).alike}

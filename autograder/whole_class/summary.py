@@ -163,6 +163,14 @@ def _look(submission: dict) -> Iterable[tuple[str, str, str]]:
     for beginning, why in ATTACKS:
         if why not in told and any(remark.startswith(beginning) for remark in submission["remarks"]):
             yield submission["student"], "", why
+    if unread := _unread(submission):
+        yield submission["student"], "", f"nothing of it could be read: {unread}"
+
+
+def _unread(submission: dict) -> str:
+    """Why nothing of a submission could be read, where that is so: then no finding speaks of an array."""
+    missing = (f for f in submission["exercises"] if f["status"] == calls.MISSING)
+    return next((g["headline"] for f in missing for g in f["findings"] if not g["array"]), "")
 
 
 def _count_mistakes(mistakes: dict[str, MistakeSummary], f: dict) -> None:
