@@ -64,6 +64,10 @@ def _tell(text: str) -> None:
         _drop_output()
 
 
+def _warn(text: str) -> None:
+    print(f"autograder: {text}", file=sys.stderr)
+
+
 def _drop_output() -> None:
     """Nothing told from now on goes anywhere; else Python would try once more at its end, and complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -361,7 +365,7 @@ def _grade(arguments: argparse.Namespace) -> int:
         cluster=arguments.cluster,
     )
     try:
-        reports = grade_class(run, tell=asked.told(_tell), check=asked.check)
+        reports = grade_class(run, tell=asked.told(_tell), warn=_warn, check=asked.check)
         publish_run(arguments.out, asked, _tell)
     except ValueError as error:
         raise BadInput(error) from error

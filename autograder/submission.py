@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .calls import Source
 from .intake.archives import ARCHIVES, read_archive
-from .intake.classes import find_submissions
+from .intake.classes import find_submissions, meant_otherwise
 from .intake.files import MAX_RAW, Files, read_file, read_folder, stat_of
 from .intake.notebooks import MAX_CELLS, decode, defines, notebook_json, notebook_sources
 from .intake.problem import BrokenSubmission
@@ -30,6 +30,7 @@ __all__ = [
     "decode",
     "find_submissions",
     "guess_assignment",
+    "meant_otherwise",
     "notebook_json",
     "read_file",
     "read_handed",

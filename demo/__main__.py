@@ -51,7 +51,7 @@ def main() -> int:
             jobs=os.cpu_count() or 1,
         )
         lines: list[str] = []
-        reports = grade_class(run, tell=lines.append)
+        reports = grade_class(run, tell=lines.append, warn=lines.append)
     print("\n".join(lines))
     check_scores(course, {r.student: r.score for r in reports})
 

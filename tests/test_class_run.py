@@ -481,6 +481,14 @@ def test_kept_by_a_newer_version(submitted, solutions, tmp_path, capsys):
     assert (tmp_path / "out" / FILE).read_text().endswith("something\n")
 
 
+def test_what_may_be_meant_otherwise(submitted, solutions, tmp_path, capsys):
+    """A student who is a link is named on stderr, the letters that act on a terminal taken out; the run goes on."""
+    (submitted / "d\x1ban").symlink_to(submitted / "ann")
+    grade(submitted, tmp_path / "out", solutions)
+    assert capsys.readouterr().err == "autograder: left out, a symbolic link: d\ufffdan\n"
+    assert list(graded(tmp_path / "out")) == ["ann", "bob", "cat"]
+
+
 def test_a_folder_and_an_archive_of_one_student(submitted, solutions, tmp_path, capsys):
     """A student who handed in twice is named before anything is graded."""
     shutil.make_archive(str(submitted / "ann"), "zip", submitted / "ann")

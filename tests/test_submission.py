@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from autograder.submission import find_submissions, guess_assignment, read_notebook_bytes, read_submission
+from autograder.submission import (
+    find_submissions,
+    guess_assignment,
+    meant_otherwise,
+    read_notebook_bytes,
+    read_submission,
+)
 
 STUB = "def f(x):\n    raise NotImplementedError('Need to implement f')\n"
 ANSWER = "def f(x):\n    return x\n"
@@ -225,6 +231,51 @@ def test_submissions_are_found_wherever_they_lie(tmp_path):
     assert found("submitted") == [("eve", "submitted/eve/02_layers")]
     with pytest.raises(FileNotFoundError, match=r"no notebook, \.py file, layers/, archive or folder of a student"):
         find_submissions(tmp_path / "empty", assignment="02_layers")
+    assert found("class/ada", student="eve") == [("eve", "class/ada")]
+    with pytest.raises(FileNotFoundError, match=r"^no submission of dan in .*class$"):
+        found("class", student="dan")
+
+
+AS_ONE = "and is taken for one submission; to grade each by itself: autograder grade"
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["ann.ipynb", "bob.ipynb"], f"{{0}} holds 2 notebooks {AS_ONE} {{0}}/*"),
+        (
+            ["setup.py", "ann/02_layers.ipynb", "bob/layers/tanh.py", "images/a.png"],
+            f"{{0}} holds setup.py beside 2 folders of submissions {AS_ONE} {{0}}/*/",
+        ),
+        (
+            ["a.ipynb", "ann/02_layers/02_layers.ipynb", "bob/02_layers/02_layers.ipynb"],
+            f"{{0}} holds a.ipynb beside 2 folders of submissions {AS_ONE} {{0}}/*/",
+        ),
+        (["ann.ipynb"], ""),
+        (["ann/a.py", "bob/a.py", "cyd.zip"], ""),
+        (["layers/sigmoid.py", "layers/tanh.py", "train.py", "old/a.ipynb", "older/a.ipynb"], ""),
+        (["02_layers.ipynb", "02_layers-Copy1.ipynb", "layers/tanh.py", "images/a.png"], ""),
+        (["sigmoid.py", "tanh.py", "helpers/a.py", "tests/test_a.py"], ""),
+        (["main.py", "01_graphs/01_graphs.ipynb", "02_layers/02_layers.ipynb", "03_more/03_more.ipynb"], ""),
+    ],
+)
+def test_a_class_that_is_taken_for_one_submission_is_said(tmp_path, names, said):
+    """Notebooks of several, or a stray file beside students' folders, are said; what one student has is not."""
+    folder_of(tmp_path, **dict.fromkeys(names, ""))
+    assert meant_otherwise(tmp_path, assignment="02_layers") == said.format(tmp_path)
+
+
+def test_students_who_are_symbolic_links_are_named(tmp_path):
+    """A student's folder or archive that is a link is left out of the class, and said; a link to a note is not."""
+    folder_of(tmp_path, **{"class/ann/a.py": ANSWER, "bob/a.py": ANSWER, "note.txt": ""})
+    for name, target in (("bob", "bob"), ("note.txt", "note.txt"), ("cyd.zip", "note.txt"), ("dangling", "nowhere")):
+        (tmp_path / "class" / name).symlink_to(tmp_path / target)
+    left_out = "left out, symbolic links: bob, cyd.zip, dangling"
+    assert meant_otherwise(tmp_path / "class", assignment="02_layers") == left_out
+    (tmp_path / "class" / "ann" / "a.py").unlink()
+    (tmp_path / "class" / "ann").rmdir()
+    with pytest.raises(FileNotFoundError, match=left_out):
+        find_submissions(tmp_path / "class", assignment="02_layers")
 
 
 NAMES = {"01": ("g", "h"), "02": ("f", "k")}

@@ -19,12 +19,12 @@ from pathlib import Path
 from autograder.catalogue import Catalogue, load_catalogue
 from autograder.class_report import PAGE, write_page
 from autograder.errors import BadInput
-from autograder.rendering.shown import class_table, counted
+from autograder.rendering.shown import class_table, counted, inert
 from autograder.report import SubmissionReport
 from autograder.results import FILE, full_disk, head_of, no_room, read_head, refuse_others, write_results
 from autograder.sandbox.doctor import examine
 from autograder.secret import course_secret, fingerprint
-from autograder.submission import find_submissions, guess_assignment, read_handed
+from autograder.submission import find_submissions, guess_assignment, meant_otherwise, read_handed
 from autograder.whole_class.batch import Course, Job, grade_each, graders, seeds_for
 from autograder.whole_class.cache import FILE as KEPT
 from autograder.whole_class.cache import Cache, address, check_kept, grader_identity
@@ -33,6 +33,8 @@ from autograder.whole_class.cluster import grade_on_cluster
 from autograder.whole_class.pieces import Graded, graded, outline, shares_trouble, whole
 from autograder.whole_class.processes import Processes
 from autograder.whole_class.progress import Progress, progress
+
+LINE = 2000  # characters of a warning
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,16 @@ class Stopped(KeyboardInterrupt):
 
 
 def grade_class(
-    run: ClassRun, *, tell: Callable[[str], None], check: Callable[[str, list[str]], None] | None = None
+    run: ClassRun,
+    *,
+    tell: Callable[[str], None],
+    warn: Callable[[str], None],
+    check: Callable[[str, list[str]], None] | None = None,
 ) -> list[SubmissionReport]:
     """Grades everything, writes `out/results.json` and tells the table.
 
     Args:
+        warn: told, in one line each, what a person may have meant otherwise; the run goes on.
         check: given the assignment and the students before any work is done, raises BadInput where it is for nothing.
     Returns:
         the reports in order, without their findings; those are in results.json.
@@ -81,6 +88,9 @@ def grade_class(
         check(assignment, [student for student, _ in entries])
     secret = course_secret(run.solutions)
     _check_out(run.out, assignment, fingerprint(secret))
+    for path in run.submissions:
+        if line := meant_otherwise(path, assignment=assignment):
+            warn(inert(line, LINE))
     earlier = before(run.out)
     course = Course(run.solutions, assignment, run.confine)
     workers = min(run.jobs, len(entries)) if run.cluster is None else 0
