@@ -189,6 +189,21 @@ def test_a_submission_that_hung_is_graded_whole(submitted, solutions, tmp_path):
     assert len(kept(out)) == before + 2 + 2
 
 
+def test_one_of_the_class_alone(submitted, solutions, tmp_path, capsys):
+    """Who was in the results before and is not in this run is counted on stderr; the page does not stay as it was."""
+    out = tmp_path / "out"
+    grade(submitted, out, solutions)
+    assert capsys.readouterr().err == ""
+    grade(submitted / "ann", out, solutions)
+    gone = f"autograder: 2 students of the results before are not in this run, and so no longer in {out}/results.json\n"
+    assert capsys.readouterr().err == gone
+    assert list(graded(out)) == ["ann"]
+    assert "<p>1 submission, " in (out / "report.html").read_text()
+    grade(submitted, out, solutions)
+    assert capsys.readouterr().err == ""
+    assert "<p>3 submissions, " in (out / "report.html").read_text()
+
+
 def test_fresh_grades_all_again(submitted, solutions, tmp_path, capsys):
     """--fresh takes nothing from before."""
     out = tmp_path / "out"

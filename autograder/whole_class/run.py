@@ -112,8 +112,12 @@ def grade_class(
         raise
     tell(class_table(reports))
     tell(f"{class_.told(len(reports))} in {time.perf_counter() - start:.1f} s: {run.out / FILE}")
-    same = earlier == after(reports, catalogue.digests(assignment)) and (run.out / PAGE).exists()
-    if len(reports) > 1 and not same and importlib.util.find_spec("matplotlib"):
+    if gone := len(earlier.submissions.keys() - {r.student for r in reports}):
+        who = "1 student of the results before is" if gone == 1 else f"{gone} students of the results before are"
+        warn(f"{who} not in this run, and so no longer in {run.out / FILE}")
+    there = (run.out / PAGE).exists()
+    same = there and earlier == after(reports, catalogue.digests(assignment))
+    if (len(reports) > 1 or there) and not same and importlib.util.find_spec("matplotlib"):
         tell(f"The class at a glance: {write_page(run.out)}")
     return reports
 
