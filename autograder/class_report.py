@@ -36,7 +36,9 @@ def summary_of(folder: Path) -> ClassSummary:
         if head is None:
             raise BadInput(f"there is no {FILE} in {folder}; name the folder that was graded into")
         return summarise(head, read_submissions(folder / FILE))
-    except (KeyError, TypeError, ValueError) as error:
+    except ValueError as error:  # a sentence that says all
+        raise BadInput(error) from error
+    except (KeyError, TypeError) as error:
         raise BadInput(f"{folder / FILE} cannot be read as results ({error}); grade again to write it anew") from error
 
 

@@ -377,20 +377,24 @@ def _grade(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> int:
     from autograder.class_report import summary_of, to_markdown, write_page
+    from autograder.results import folder_of
 
-    print(to_markdown(summary_of(arguments.dir)) if arguments.format == "md" else write_page(arguments.dir))
+    folder = folder_of(arguments.dir)
+    print(to_markdown(summary_of(folder)) if arguments.format == "md" else write_page(folder))
     return 0
 
 
 def _replay(arguments: argparse.Namespace) -> int:
+    from autograder.results import folder_of
     from autograder.whole_class.replay import replay
 
+    folder = folder_of(arguments.dir)
     try:
         text = replay(
-            arguments.dir,
+            folder,
             arguments.student,
             arguments.exercise,
-            solutions=find_solutions(arguments.solutions, (arguments.dir,)),
+            solutions=find_solutions(arguments.solutions, (folder,)),
             submission=arguments.submission,
             for_student=arguments.for_student,
             confine="none" if arguments.accept_weak_sandbox else "full",

@@ -23,6 +23,12 @@ FAMILY, VERSION = "autograder/result/v", 1
 SCHEMA = f"{FAMILY}{VERSION}"
 OPENING = '"submissions": ['
 CHUNK = 1 << 20  # characters
+ANEW = "move it away and grade again"
+
+
+def folder_of(path: Path) -> Path:
+    """The results folder that a path means: itself, or the one that holds the results.json it names."""
+    return path.parent if path.name == FILE and path.is_file() else path
 
 
 def head_of(
@@ -124,6 +130,7 @@ def read_results(path: Path) -> dict | None:
 
     Raises:
         ValueError: the file is something else; the message is one line that says what to do.
+        OSError: it is closed.
     """
     head = read_head(path)
     return None if head is None else {**head, "submissions": list(read_submissions(path))}
@@ -135,10 +142,10 @@ def read_head(path: Path) -> dict | None:
         with open(path, encoding="utf-8") as file:
             first = file.readline()
             head = json.loads(f"{first}]}}" if _by_lines(first) else first + file.read())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, OSError, RecursionError) as error:
-        raise ValueError(f"{path} cannot be read as results ({error}); move it away or choose another --out") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} cannot be read as results ({error}); {ANEW}") from None
     _check_schema(path, head)
     return {name: value for name, value in head.items() if name != "submissions"}
 
@@ -155,9 +162,9 @@ def read_submissions(path: Path) -> Iterator[dict]:
                 if line.strip() == "]}":
                     return
                 yield json.loads(line.rstrip().removesuffix(","))
-    except (ValueError, OSError, RecursionError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} cannot be read as results ({error}); move it away or choose another --out") from None
-    raise ValueError(f"{path} cannot be read as results (it is cut off); move it away or choose another --out")
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} cannot be read as results ({error}); {ANEW}") from None
+    raise ValueError(f"{path} cannot be read as results (it is cut off); {ANEW}")
 
 
 def _by_lines(first: str) -> bool:
@@ -169,6 +176,6 @@ def _check_schema(path: Path, data: object) -> None:
     schema = data.get("schema") if isinstance(data, dict) else None
     number = schema.removeprefix(FAMILY) if isinstance(schema, str) else ""
     if number.isdecimal() and int(number) > VERSION:
-        raise ValueError(f"{path} is of a newer autograder ({schema}); update this one or choose another --out")
+        raise ValueError(f"{path} is of a newer autograder ({schema}); update this one, or grade into another folder")
     if schema != SCHEMA or not isinstance(data.get("grader"), dict) or not isinstance(data.get("assignment"), str):
-        raise ValueError(f"{path} is not of the schema {SCHEMA}; move it away or choose another --out")
+        raise ValueError(f"{path} is not of the schema {SCHEMA}; {ANEW}")

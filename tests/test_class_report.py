@@ -265,8 +265,9 @@ def test_report_is_written_and_told(out, tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'report.html'}\n"
     assert (tmp_path / "report.html").read_text().endswith("</html>\n")
-    assert main(["report", str(tmp_path), "--format", "md"]) == 0
-    assert "## Mistakes with a name" in capsys.readouterr().out
+    for place in (tmp_path, tmp_path / "results.json"):
+        assert main(["report", str(place), "--format", "md"]) == 0
+        assert "## Mistakes with a name" in capsys.readouterr().out
     assert (out / "report.html").is_file()  # `grade` wrote it too
 
 
@@ -274,8 +275,12 @@ def test_report_is_written_and_told(out, tmp_path, capsys):
     ("text", "why"),
     [
         (None, "there is no results.json in"),
-        ("{}", "is not of the schema"),
-        ('{"schema": "autograder/result/v9", "submissions": []}', "newer autograder"),
+        ("{}", "is not of the schema autograder/result/v1; move it away and grade again"),
+        ("{", "cannot be read as results ("),
+        (
+            '{"schema": "autograder/result/v9", "submissions": []}',
+            "is of a newer autograder (autograder/result/v9); update this one, or grade into another folder",
+        ),
         (json.dumps({"schema": "autograder/result/v1", "assignment": "a", "grader": {}, "submissions": [{}]}), "grade"),
     ],
 )
@@ -288,6 +293,8 @@ def test_no_report(tmp_path, capsys, text, why):
     assert captured.out == ""
     assert why in captured.err
     assert len(captured.err.splitlines()) == 1
+    assert captured.err.count("results.json") == 1  # one sentence, not one within another
+    assert "--out" not in captured.err
     assert not (tmp_path / "report.html").exists()
 
 

@@ -127,6 +127,13 @@ def test_what_is_handed_out_holds_no_number(replay, solutions):
     assert "Try a similar one: 3 * np.random.randn(5, 7)" in text
 
 
+def test_results_named_by_their_file(replay, out, solutions, capsys):
+    """The results.json itself may be named in place of its folder."""
+    text = replay("ann", "softplus_forward")
+    assert main(["replay", str(out / "results.json"), "ann", "softplus_forward", "--solutions", str(solutions)]) == 0
+    assert text == capsys.readouterr().out
+
+
 def test_another_submission_is_said(replay, tmp_path):
     """What has changed since it was graded is said, and a grade that comes out otherwise."""
     (tmp_path / "submitted" / "ann" / "softplus.py").write_text(RIGHT.replace("dout / ", "-dout / "))
@@ -160,6 +167,8 @@ def test_refused(replay, tmp_path, monkeypatch, capsys, solutions):
     assert replay("ann", "relu", code=2).endswith(there)
     assert "later is of 03_saturation" in replay("ann", "later", code=2)
     assert main(["replay", str(tmp_path), "ann", "softplus", "--solutions", str(solutions)]) == 2
+    assert "there is no results.json" in capsys.readouterr().err
+    assert main(["replay", str(solutions / "softplus.py"), "ann", "softplus", "--solutions", str(solutions)]) == 2
     assert "there is no results.json" in capsys.readouterr().err
     monkeypatch.setenv("AUTOGRADER_SECRET", "ab" * 32)
     assert "another course secret" in replay("ann", "softplus", code=2)
