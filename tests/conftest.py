@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +20,7 @@ from autograder.catalogue import Catalogue, load_catalogue
 from autograder.grading import Grader
 from autograder.report import FunctionReport
 from autograder.sandbox import Sandbox
+from autograder.sandbox.confine import CAPABILITY_VERSION
 from autograder.submission import Submission
 from demo.classroom import reference_source
 
@@ -29,6 +32,9 @@ SECRET = bytes(range(32))
 SHORT = Limits(definitions=5.0, call=0.5, call_wall=3.0, total_wall=30.0)
 
 Cells = Mapping[str, str]
+
+# CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: root's rights to files, whatever their modes say (capabilities(7)).
+DAC = 1 << 1 | 1 << 2
 
 # The command line as on a system that cannot fork and has none of Unix's own modules.
 NO_FORK = """
@@ -54,6 +60,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _course_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test makes or reads the checkout's own secret."""
     monkeypatch.setenv("AUTOGRADER_SECRET", SECRET.hex())
+
+
+@pytest.fixture
+def no_privilege() -> Iterator[None]:
+    """What is closed is closed to a root that runs the tests, too; programs that it starts have their rights again."""
+    if os.geteuid() != 0:
+        yield
+        return
+    if sys.platform != "linux":
+        pytest.skip("root may read and write everything")
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, before = struct.pack("<Ii", CAPABILITY_VERSION, 0), ctypes.create_string_buffer(24)
+    assert libc.capget(header, before) == 0
+    effective, *others = struct.unpack("<6I", before.raw)
+    assert libc.capset(header, struct.pack("<6I", effective & ~DAC, *others)) == 0
+    yield
+    assert libc.capset(header, before) == 0
 
 
 @pytest.fixture

@@ -364,7 +364,7 @@ def test_a_bar_on_a_terminal(many, solutions, tmp_path):
     assert text.rstrip().endswith("\x1b[2K")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.usefixtures("no_privilege")
 def test_a_closed_folder(submitted, solutions, tmp_path, capsys):
     """A class folder that cannot be read is refused; one student's that cannot is that student's trouble."""
     (submitted / "bob").chmod(0)

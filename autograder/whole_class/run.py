@@ -293,7 +293,8 @@ def _check_out(out: Path, assignment: str, secret: str) -> None:
         raise ValueError(f"{out} is not a folder; choose another --out")
     there = read_head(out / FILE)
     parent = next(p for p in (out, *out.resolve().parents) if p.exists())
-    if not os.access(parent, os.W_OK | os.X_OK):
+    # Where that can be asked, by the rights that will count when it is written.
+    if not os.access(parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         raise ValueError(f"{parent} cannot be written to; choose another --out")
     if there is not None:
         refuse_others(out, there["assignment"], there["grader"].get("secret", ""), assignment, secret)
