@@ -244,7 +244,7 @@ AS_ONE = "and is taken for one submission; to grade each by itself: autograder g
     [
         (["ann.ipynb", "bob.ipynb"], f"{{0}} holds 2 notebooks {AS_ONE} {{0}}/*"),
         (
-            ["setup.py", "ann/02_layers.ipynb", "bob/layers/tanh.py", "images/a.png"],
+            ["conftest.py", "setup.py", "ann/02_layers.ipynb", "bob/layers/tanh.py", "images/a.png"],
             f"{{0}} holds setup.py beside 2 folders of submissions {AS_ONE} {{0}}/*/",
         ),
         (

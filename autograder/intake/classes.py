@@ -59,7 +59,7 @@ def _meant_as_class(folder: Path, assignment: str) -> str:
     if {f"{assignment}.ipynb", assignment, "layers"} & set(names):
         return ""
     one = f"and is taken for one submission; to grade each by itself: autograder grade {folder}"
-    loose = sorted(name for name in names if wanted(name) and not (folder / name).is_symlink())
+    loose = sorted(name for name in names if _is_work(folder / name))
     folders = [name for name in names if _holds_work(folder / name, assignment)]
     if len(folders) > 1:
         return f"{folder} holds {loose[0]} beside {len(folders)} folders of submissions {one}/*/"
@@ -99,11 +99,15 @@ def _is_submission(folder: Path) -> bool:
         entry = folder / name
         if name.startswith(".") or entry.is_symlink():
             continue
-        if wanted(name) and entry.is_file() and name not in ("conftest.py", "nbgrader_config.py"):
-            return True
-        if name == "layers" and entry.is_dir():
+        if _is_work(entry) or (name == "layers" and entry.is_dir()):
             return True
     return False
+
+
+def _is_work(entry: Path) -> bool:
+    """Whether a file makes the folder in which it lies somebody's submission."""
+    ours = entry.name in ("conftest.py", "nbgrader_config.py")
+    return wanted(entry.name) and not ours and not entry.is_symlink() and entry.is_file()
 
 
 def _stem(name: str) -> str:
