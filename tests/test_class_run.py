@@ -497,10 +497,11 @@ def test_kept_by_a_newer_version(submitted, solutions, tmp_path, capsys):
 
 
 def test_what_may_be_meant_otherwise(submitted, solutions, tmp_path, capsys):
-    """A student who is a link is named on stderr, the letters that act on a terminal taken out; the run goes on."""
-    (submitted / "d\x1ban").symlink_to(submitted / "ann")
+    """A student who is a link is named on stderr, in one line without what acts on a terminal or as a command of a
+    workflow, which would begin a line; the run goes on."""
+    (submitted / "d\x1ban\n::error::mine").symlink_to(submitted / "ann")
     grade(submitted, tmp_path / "out", solutions)
-    assert capsys.readouterr().err == "autograder: left out, a symbolic link: d\ufffdan\n"
+    assert capsys.readouterr().err == "autograder: left out, a symbolic link: d\ufffdan ::error::mine\n"
     assert list(graded(tmp_path / "out")) == ["ann", "bob", "cat"]
 
 
